@@ -1,0 +1,1 @@
+//! Addresses that a node publishes, followed while they change.

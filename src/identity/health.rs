@@ -1,0 +1,1 @@
+//! Checks that a node must pass to be answered for.

@@ -1,0 +1,1 @@
+//! Commands that run when something happens to a claim.

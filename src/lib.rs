@@ -1,0 +1,16 @@
+//! Callsign gives every node and every container of a cluster a name in DNS, and never the same
+//! name twice.
+//!
+//! Three flows run through the crate, one direction each:
+//!
+//! * a packet becomes an answer: [`listen`] → [`serve`] → [`plugins`] → `answer` → [`listen`];
+//! * an event becomes names: [`store`] → [`identity`] → `answer::Zone`, swapped in whole;
+//! * text becomes a running server: `corefile` → [`config`] → [`plugins`] → [`routes`] → [`server`].
+//!
+//! `ARCHITECTURE.md` walks through each of them, file by file.
+
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod identity;
+pub mod store;

@@ -1,0 +1,1 @@
+//! Names in a folder of this machine.
