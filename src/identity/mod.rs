@@ -4,8 +4,10 @@
 //! the claim itself.
 
 pub mod address;
+pub mod claim;
 pub mod health;
 pub mod hooks;
 pub mod node;
 pub mod pattern;
 pub mod record;
+pub mod pools;

@@ -1,0 +1,200 @@
+//! Keeping a slot: verified, up to date, waited for; and losing it.
+
+use super::{Action, Claimant, Event, Held, Holding, Kind, Phase, REQUEST_TIMEOUT};
+use crate::clock::BootTime;
+use crate::store::{Entry, Epoch, Reply, Request, Session, Slot, StoreErrorKind};
+
+impl Claimant {
+    pub(super) fn hold(&mut self, now: BootTime, held: Held, old_session: Option<Session>) {
+        self.failures = 0;
+        self.full_told = false;
+        let (slot, epoch) = (held.slot, held.epoch);
+        self.phase = Phase::Holding(Holding {
+            held,
+            degraded: false,
+            renewals: 0,
+            verify: false,
+            updating: None,
+            not_before: now,
+            reservation: None,
+            reserve_at: self.sticks.then_some(now),
+            old_session,
+        });
+        self.own();
+        self.tell(Event::Claimed { slot, epoch });
+    }
+
+    /// Compares what stands in our slot with what we wrote there.
+    pub(super) fn saw_own_slot(&mut self, entry: &Entry) {
+        let session = self.lease.as_ref().map(|lease| lease.session);
+        let has_leases = self.settings.has_leases;
+        let Some(held) = self.held_mut() else { return };
+        let ours = entry.record.instance() == Some(held.instance.as_str())
+            && (entry.session == session || !has_leases);
+        if ours && entry.epoch > held.epoch {
+            // An update of ours whose answer was lost.
+            held.epoch = entry.epoch;
+            self.own();
+        } else if !ours && entry.epoch > held.epoch {
+            self.doubt();
+        }
+    }
+
+    /// Has the store asked whether the claim still stands.
+    pub(super) fn doubt(&mut self) {
+        match &mut self.phase {
+            Phase::Holding(holding) => holding.verify = true,
+            // It is verified in any case; no reason to wait for that.
+            Phase::Settling { until, .. } => *until = BootTime::default(),
+            _ => {}
+        }
+    }
+
+    pub(super) fn holding_answered(
+        &mut self,
+        now: BootTime,
+        kind: Kind,
+        result: Result<Reply, StoreErrorKind>,
+    ) {
+        let pause = self.pause();
+        let sticky = self.settings.sticky;
+        if let Phase::Settling { held, until } = &mut self.phase {
+            match result {
+                Ok(Reply::Stands) => {
+                    let held = held.clone();
+                    self.hold(now, held, None);
+                }
+                Err(StoreErrorKind::Unreachable) => *until = now + pause,
+                // It never was announced: no loss to tell of, just another try.
+                _ => self.close(now, false),
+            }
+            return;
+        }
+        let Phase::Holding(holding) = &mut self.phase else {
+            return;
+        };
+        match (kind, result) {
+            (Kind::Verify, Ok(Reply::Stands)) => {}
+            (Kind::Update, Ok(Reply::Claimed { epoch })) => {
+                holding.held.epoch = holding.held.epoch.max(epoch);
+                if let Some(published) = holding.updating.take() {
+                    holding.held.published = published;
+                }
+                self.own();
+            }
+            (Kind::Reserve, Ok(Reply::Reserved { reservation })) => {
+                holding.reservation = Some(reservation);
+                holding.reserve_at = sticky.map(|sticky| now + sticky / 3);
+            }
+            (Kind::Verify, Ok(_)) => {
+                self.lose(now, "its record in the store was deleted or overwritten");
+            }
+            // Not ours to write to: the store has the last word on whether it is ours at all.
+            (_, Ok(_)) => holding.verify = true,
+            (kind, Err(_)) => {
+                holding.not_before = now + pause;
+                holding.verify |= kind == Kind::Verify;
+                if kind == Kind::Reserve {
+                    holding.reserve_at = Some(now + pause);
+                }
+            }
+        }
+    }
+
+    pub(super) fn proceed_holding(&mut self, now: BootTime) {
+        let Some(session) = self.lease.as_ref().map(|lease| lease.session) else {
+            return;
+        };
+        let Phase::Holding(holding) = &mut self.phase else {
+            return;
+        };
+        if now < holding.not_before {
+            return;
+        }
+        let (slot, epoch) = (holding.held.slot, holding.held.epoch);
+        if std::mem::take(&mut holding.verify) {
+            self.send_verify(now, slot, epoch);
+        } else if holding.held.published != self.description {
+            holding.updating = Some(self.description.clone());
+            let next = Held {
+                published: self.description.clone(),
+                ..holding.held.clone()
+            };
+            let record = self.record(&next);
+            self.send(
+                now,
+                Kind::Update,
+                Request::Update {
+                    session,
+                    slot,
+                    epoch,
+                    record,
+                },
+            );
+        } else if holding.reserve_at.is_some_and(|at| now >= at) {
+            let reservation = holding.reservation;
+            let (node, Some(ttl)) = (self.settings.node.clone(), self.settings.sticky) else {
+                return;
+            };
+            let request = Request::Reserve {
+                slot,
+                epoch,
+                node,
+                ttl,
+                reservation,
+            };
+            self.send(now, Kind::Reserve, request);
+        } else if let Some(session) = holding.old_session.take() {
+            // Nothing hangs on it any more; if this gets lost it ends by itself.
+            let (id, timeout) = (self.next_id, REQUEST_TIMEOUT);
+            self.next_id += 1;
+            self.actions.push(Action::Send {
+                id,
+                request: Request::Close { session },
+                timeout,
+            });
+        }
+    }
+
+    pub(super) fn send_verify(&mut self, now: BootTime, slot: Slot, epoch: Epoch) {
+        if let Some(session) = self.lease.as_ref().map(|lease| lease.session) {
+            self.send(
+                now,
+                Kind::Verify,
+                Request::Verify {
+                    session,
+                    slot,
+                    epoch,
+                },
+            );
+        }
+    }
+
+    /// Says what is ours and until when.
+    pub(super) fn own(&mut self) {
+        if let (Phase::Holding(holding), Some(lease)) = (&self.phase, &self.lease) {
+            let Held { slot, epoch, .. } = holding.held;
+            self.actions.push(Action::Own {
+                slot,
+                epoch,
+                until: lease.deadline(),
+            });
+        }
+    }
+
+    /// The claim is over against our will.
+    pub(super) fn lose(&mut self, now: BootTime, reason: &'static str) {
+        if let Phase::Holding(holding) = &self.phase {
+            let (slot, epoch) = (holding.held.slot, holding.held.epoch);
+            self.actions.push(Action::Disown);
+            self.tell(Event::Lost {
+                slot,
+                epoch,
+                reason,
+            });
+        }
+        if !matches!(self.phase, Phase::Closing { .. } | Phase::Stopped) {
+            self.close(now, false);
+        }
+    }
+}

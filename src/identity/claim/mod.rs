@@ -1,0 +1,680 @@
+//! The life of a claim: a state machine that does no IO and reads no clock.
+//!
+//! A [`Claimant`] is told what happened ([`Input`]) and when, and says what is to be done
+//! ([`Action`]). Whoever drives it carries out the actions; so every race is a test.
+//!
+//! ```text
+//! Listening → Opening → Queueing ⇄ Waiting → Claiming → Settling → Holding
+//!     what is     a lease   a place    nothing     one txn    only where     renewed, verified,
+//!     there                            is free                idetcd may     updated
+//!                                                             overwrite
+//!        any failure → Closing (the lease is revoked first) → Resting → Opening
+//! ```
+//!
+//! Rules that the rest stands on:
+//!
+//! * The store decides who owns a slot: a claim is one transaction on the slot's absence.
+//! * The holder is owner until its lease's deadline ([`lease`]) on its own clock, at most.
+//! * A request whose answer is missing may have been carried out or may still be. Before anything
+//!   else is tried its session is closed, which makes it void.
+
+mod claiming;
+mod closing;
+mod holding;
+mod lease;
+mod view;
+
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use self::lease::Lease;
+use self::view::View;
+use super::record::{Member, Port, Record, VERSION};
+use crate::clock::BootTime;
+use crate::store::{Change, Entry, Epoch, Listing, Reply, Request, Session, Slot, StoreError};
+
+/// Tells the answers to requests apart.
+pub type RequestId = u64;
+
+/// The shortest and the longest pause after a failure.
+const REST: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+
+/// How long a request other than a renewal may take.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Every how many renewals the store itself is asked whether the claim stands.
+const RENEWALS_PER_VERIFICATION: u32 = 3;
+
+/// How long one who queues leaves a slot that is not its turn alone before it looks again.
+const LOOK_AGAIN: Duration = Duration::from_secs(3);
+
+/// What does not change during a claimant's life.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Slots 1 to `limit` are claimed.
+    pub limit: Slot,
+    /// How long a claim outlives its last renewal. Not used where the store has no leases.
+    pub ttl: Duration,
+    /// [`crate::store::Store::has_leases`].
+    pub has_leases: bool,
+    /// [`crate::store::Store::settle`].
+    pub settle: Duration,
+    /// The node key.
+    pub node: String,
+    /// How long the slot waits for this node while it is away; [`None`] for not at all.
+    pub sticky: Option<Duration>,
+    /// The boot id of this machine, empty where it is unknown.
+    pub boot: String,
+    /// The instance that this seat claimed last, before this process.
+    pub former: Option<String>,
+}
+
+/// What a node publishes under its name: the changing part of its record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Description {
+    /// The addresses, the preferred ones first.
+    pub addresses: Vec<IpAddr>,
+    /// The port of the DNS server.
+    pub dns_port: Option<u16>,
+    /// Named ports.
+    pub ports: BTreeMap<String, Port>,
+    /// Free text.
+    pub meta: BTreeMap<String, String>,
+    /// Whether the health check fails.
+    pub down: bool,
+}
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// Everything that stands in the space.
+    Listing {
+        /// What the store told.
+        listing: &'a Listing,
+        /// The entry among them that an earlier, dead process of this very seat left behind.
+        leftover: Option<&'a Entry>,
+    },
+    /// One change in the space.
+    Change(&'a Change),
+    /// The answer to a request, or that there is none.
+    Answer {
+        /// Which request.
+        id: RequestId,
+        /// What the store said.
+        result: Result<Reply, StoreError>,
+    },
+    /// Something else is to be published.
+    Describe(Description),
+    /// Give the slot back and end.
+    Stop,
+    /// Nothing but time has passed.
+    Wake,
+}
+
+/// Something to be done, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Keep on disk that `instance` is about to be claimed for `slot`, before what follows.
+    Remember {
+        /// The slot.
+        slot: Slot,
+        /// The instance.
+        instance: String,
+    },
+    /// Send a request; when no answer comes within `timeout`, answer [`StoreErrorKind::Unreachable`].
+    Send {
+        /// To be returned with the answer.
+        id: RequestId,
+        /// What to send.
+        request: Request,
+        /// How long to wait for the answer.
+        timeout: Duration,
+    },
+    /// The claim is ours from now until `until`; said again whenever one of these changes.
+    Own {
+        /// The slot.
+        slot: Slot,
+        /// The fencing token.
+        epoch: Epoch,
+        /// The first moment at which it is not ours any more.
+        until: BootTime,
+    },
+    /// Nothing is ours from now on. Comes before whatever lets others have the slot.
+    Disown,
+    /// Tell whoever wants to know.
+    Tell(Event),
+}
+
+/// Something that others want to know about a claim.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// A slot is ours.
+    Claimed {
+        /// The slot.
+        slot: Slot,
+        /// The fencing token.
+        epoch: Epoch,
+    },
+    /// Renewals fail; the slot is still ours.
+    Degraded,
+    /// Renewals work again.
+    Restored,
+    /// The slot is not ours any more, against our will; another is claimed by itself.
+    Lost {
+        /// Which slot it was.
+        slot: Slot,
+        /// The token that is void now.
+        epoch: Epoch,
+        /// Why, in one line.
+        reason: &'static str,
+    },
+    /// The slot was given back.
+    Released {
+        /// Which slot it was.
+        slot: Slot,
+        /// The token that is void now.
+        epoch: Epoch,
+    },
+    /// All slots are held: waiting for one.
+    Full,
+    /// The node key is in use by another living node; this one goes without stickiness.
+    KeyInUse {
+        /// The slot of the other one.
+        slot: Slot,
+    },
+    /// A request failed; said once for each cause.
+    Problem(String),
+    /// Requests succeed again.
+    Solved,
+    /// The claimant has ended.
+    Stopped,
+}
+
+/// Wants a slot, gets one, keeps it.
+pub struct Claimant {
+    settings: Settings,
+    description: Description,
+    random: Box<dyn FnMut() -> u64 + Send>,
+    view: View,
+    phase: Phase,
+    lease: Option<Lease>,
+    /// The request of the present phase that is under way, when it was sent and what it was.
+    pending: Option<Pending>,
+    next_id: RequestId,
+    failures: u32,
+    problem: Option<String>,
+    full_told: bool,
+    /// `false` once the node key was seen in use elsewhere.
+    sticks: bool,
+    /// The claim of an earlier process, to be taken over.
+    leftover: Option<Entry>,
+    actions: Vec<Action>,
+}
+
+#[derive(Debug)]
+struct Pending {
+    id: RequestId,
+    sent: BootTime,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Open,
+    Queue,
+    Claim,
+    Verify,
+    Update,
+    Reserve,
+    Close,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Until the first listing.
+    Listening,
+    /// Our own claim of an earlier life is still there: until it is gone, or until then.
+    AwaitingOwn {
+        slot: Slot,
+        until: BootTime,
+    },
+    /// After a failure.
+    Resting {
+        until: BootTime,
+    },
+    Opening,
+    Queueing {
+        place: Place,
+    },
+    Waiting {
+        place: Place,
+        look_again: BootTime,
+    },
+    Claiming {
+        place: Place,
+        attempt: Held,
+        takeover: Option<Session>,
+    },
+    Settling {
+        held: Held,
+        until: BootTime,
+    },
+    Holding(Holding),
+    /// The lease is being revoked. Tried until the store answers: before that nothing else would
+    /// succeed either. One who stops does not wait longer than `give_up`.
+    Closing {
+        retry: BootTime,
+        give_up: Option<BootTime>,
+    },
+    Stopped,
+}
+
+/// A place in the queue.
+#[derive(Clone, Debug, Default)]
+struct Place {
+    instance: String,
+    arrival: u64,
+    ahead: u32,
+}
+
+/// A slot with our record in it.
+#[derive(Clone, Debug)]
+struct Held {
+    slot: Slot,
+    epoch: Epoch,
+    instance: String,
+    arrival: u64,
+    /// What the record in the store says.
+    published: Description,
+}
+
+#[derive(Debug)]
+struct Holding {
+    held: Held,
+    degraded: bool,
+    renewals: u32,
+    verify: bool,
+    /// What the update under way says.
+    updating: Option<Description>,
+    /// Not before this moment is the next request sent, but for renewals.
+    not_before: BootTime,
+    reservation: Option<Session>,
+    reserve_at: Option<BootTime>,
+    /// The session of the dead process that we took over from, still to be closed.
+    old_session: Option<Session>,
+}
+
+impl Claimant {
+    /// A claimant that waits for the first listing. `random` gives 64 random bits at each call.
+    pub fn new(
+        settings: Settings,
+        description: Description,
+        random: Box<dyn FnMut() -> u64 + Send>,
+    ) -> Self {
+        Self {
+            sticks: settings.sticky.is_some(),
+            settings,
+            description,
+            random,
+            view: View::default(),
+            phase: Phase::Listening,
+            lease: None,
+            pending: None,
+            next_id: 0,
+            failures: 0,
+            problem: None,
+            full_told: false,
+            leftover: None,
+            actions: Vec::new(),
+        }
+    }
+
+    /// Takes in what happened at `now` and says what is to be done, in this order.
+    pub fn step(&mut self, now: BootTime, input: Input<'_>) -> Vec<Action> {
+        // What is over by the clock is over before anything else is looked at.
+        self.expire(now);
+        match input {
+            Input::Listing { listing, leftover } => self.listed(now, listing, leftover),
+            Input::Change(change) => self.changed(now, change),
+            Input::Answer { id, result } => self.answered(now, id, result),
+            Input::Describe(description) => self.description = description,
+            Input::Stop => self.stop(now),
+            Input::Wake => {}
+        }
+        self.proceed(now);
+        std::mem::take(&mut self.actions)
+    }
+
+    /// When [`Input::Wake`] is due if nothing else happens before.
+    #[must_use]
+    pub fn wake_at(&self) -> Option<BootTime> {
+        let idle = self.pending.is_none();
+        let phase = match &self.phase {
+            Phase::AwaitingOwn { until, .. } | Phase::Resting { until } => Some(*until),
+            Phase::Waiting { look_again, .. } if idle => Some(*look_again),
+            Phase::Settling { until, .. } if idle => Some(*until),
+            Phase::Closing { retry, give_up } => {
+                earliest([Some(*retry).filter(|_| idle), *give_up])
+            }
+            Phase::Holding(holding) => {
+                let busy = holding.verify || holding.held.published != self.description;
+                let request = if busy {
+                    Some(holding.not_before)
+                } else {
+                    holding.reserve_at
+                };
+                let request = request
+                    .filter(|_| idle)
+                    .map(|at| at.max(holding.not_before));
+                let late = self
+                    .lease
+                    .as_ref()
+                    .filter(|_| !holding.degraded)
+                    .map(Lease::late_at);
+                earliest([request, late])
+            }
+            _ => None,
+        };
+        let lease = self.lease.as_ref().filter(|_| self.keeps_lease());
+        earliest([
+            phase,
+            lease.and_then(Lease::renew_at),
+            lease.map(Lease::deadline),
+        ])
+        .filter(|at| *at < BootTime::from_nanoseconds(u64::MAX))
+    }
+
+    // ---- What happened ----
+
+    fn changed(&mut self, now: BootTime, change: &Change) {
+        let new = self.view.change(change);
+        match (&mut self.phase, change) {
+            (Phase::AwaitingOwn { slot, .. }, Change::Freed { slot: freed, .. })
+                if slot == freed =>
+            {
+                self.open(now);
+            }
+            (Phase::Waiting { place, .. } | Phase::Queueing { place }, Change::Held(entry)) => {
+                // Somebody who was ahead of us in the queue has been served.
+                let arrival = entry
+                    .record
+                    .member
+                    .as_ref()
+                    .map_or(0, |member| member.arrival);
+                if new && arrival != 0 && arrival < place.arrival {
+                    place.ahead = place.ahead.saturating_sub(1);
+                }
+            }
+            (Phase::Settling { .. } | Phase::Holding(_), Change::Held(entry)) => {
+                if self.held().is_some_and(|held| held.slot == entry.slot) {
+                    self.saw_own_slot(entry);
+                }
+            }
+            (Phase::Settling { .. } | Phase::Holding(_), Change::Freed { slot, revision }) => {
+                if self
+                    .held()
+                    .is_some_and(|held| held.slot == *slot && held.epoch < *revision)
+                {
+                    self.doubt();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn answered(&mut self, now: BootTime, id: RequestId, result: Result<Reply, StoreError>) {
+        if let Some(lease) = &mut self.lease
+            && let Some((_, sent)) = lease.renewal.filter(|(renewal, _)| *renewal == id)
+        {
+            self.renewal_answered(now, sent, result);
+            return;
+        }
+        // An answer to what was given up meanwhile says nothing.
+        let Some(pending) = self.pending.take_if(|pending| pending.id == id) else {
+            return;
+        };
+        let result = match result {
+            Ok(reply) => {
+                self.solved();
+                Ok(reply)
+            }
+            Err(error) => {
+                self.failed(&error);
+                Err(error.kind)
+            }
+        };
+        match pending.kind {
+            Kind::Open => self.opened(now, pending.sent, result),
+            Kind::Queue => self.queued(now, result),
+            Kind::Claim => self.claim_answered(now, result),
+            Kind::Verify | Kind::Update | Kind::Reserve => {
+                self.holding_answered(now, pending.kind, result);
+            }
+            Kind::Close => self.closed(now, result),
+        }
+    }
+
+    fn renewal_answered(
+        &mut self,
+        now: BootTime,
+        sent: BootTime,
+        result: Result<Reply, StoreError>,
+    ) {
+        let Some(lease) = &mut self.lease else { return };
+        match result {
+            Ok(Reply::Renewed { ttl }) => {
+                lease.renewed(sent, ttl);
+                self.solved();
+                if let Phase::Holding(holding) = &mut self.phase {
+                    holding.renewals += 1;
+                    holding.verify |= holding.renewals.is_multiple_of(RENEWALS_PER_VERIFICATION);
+                    if std::mem::take(&mut holding.degraded) {
+                        self.actions.push(Action::Tell(Event::Restored));
+                    }
+                    self.own();
+                }
+            }
+            Ok(_) => {
+                lease.not_renewed(now);
+                self.lose(now, "its lease was ended in the store");
+            }
+            Err(error) => {
+                lease.not_renewed(now);
+                self.failed(&error);
+            }
+        }
+    }
+
+    // ---- What time does ----
+
+    /// Ends what the clock has ended.
+    fn expire(&mut self, now: BootTime) {
+        let over = self
+            .lease
+            .as_ref()
+            .is_some_and(|lease| now >= lease.deadline());
+        if over && self.keeps_lease() {
+            self.lose(
+                now,
+                "the store could not be reached before the lease was over",
+            );
+        }
+    }
+
+    /// Does whatever is due and not under way.
+    fn proceed(&mut self, now: BootTime) {
+        self.renew(now);
+        match &mut self.phase {
+            Phase::AwaitingOwn { slot, until } if now >= *until => {
+                let slot = *slot;
+                // Its holder renewed it all the time: it lives.
+                self.share_key(slot);
+                self.open(now);
+            }
+            Phase::Resting { until } if now >= *until => self.open(now),
+            Phase::Closing { retry, give_up } => {
+                if give_up.is_some_and(|at| now >= at) {
+                    self.finish_closing(now, true);
+                } else if self.pending.is_none() && now >= *retry {
+                    self.send_close(now);
+                }
+            }
+            _ if self.pending.is_some() => {}
+            Phase::Waiting { .. } => self.proceed_waiting(now),
+            Phase::Settling { held, until } if now >= *until => {
+                let (slot, epoch) = (held.slot, held.epoch);
+                self.send_verify(now, slot, epoch);
+            }
+            Phase::Holding(_) => self.proceed_holding(now),
+            _ => {}
+        }
+    }
+
+    fn renew(&mut self, now: BootTime) {
+        if !self.keeps_lease() {
+            return;
+        }
+        let id = self.next_id;
+        let Some(lease) = &mut self.lease else { return };
+        if let Phase::Holding(holding) = &mut self.phase
+            && !holding.degraded
+            && lease.is_late(now)
+        {
+            holding.degraded = true;
+            self.actions.push(Action::Tell(Event::Degraded));
+        }
+        if lease.renew_at().is_some_and(|at| now >= at) {
+            lease.renewal = Some((id, now));
+            let request = Request::KeepAlive {
+                session: lease.session,
+            };
+            let timeout = lease.renewal_timeout();
+            self.next_id += 1;
+            self.actions.push(Action::Send {
+                id,
+                request,
+                timeout,
+            });
+        }
+    }
+
+    fn send(&mut self, now: BootTime, kind: Kind, request: Request) {
+        let id = self.next_id;
+        self.next_id += 1;
+        self.pending = Some(Pending {
+            id,
+            sent: now,
+            kind,
+        });
+        self.actions.push(Action::Send {
+            id,
+            request,
+            timeout: REQUEST_TIMEOUT,
+        });
+    }
+
+    // ---- Small parts ----
+
+    /// Whether the lease is worth renewing, and whether its end means something.
+    fn keeps_lease(&self) -> bool {
+        !matches!(self.phase, Phase::Closing { .. } | Phase::Stopped)
+    }
+
+    fn held(&self) -> Option<&Held> {
+        match &self.phase {
+            Phase::Settling { held, .. } => Some(held),
+            Phase::Holding(holding) => Some(&holding.held),
+            _ => None,
+        }
+    }
+
+    fn held_mut(&mut self) -> Option<&mut Held> {
+        match &mut self.phase {
+            Phase::Settling { held, .. } => Some(held),
+            Phase::Holding(holding) => Some(&mut holding.held),
+            _ => None,
+        }
+    }
+
+    fn record(&self, held: &Held) -> Record {
+        let Description {
+            addresses,
+            dns_port,
+            ports,
+            meta,
+            down,
+        } = &held.published;
+        let first = |wanted: fn(&&IpAddr) -> bool| {
+            addresses
+                .iter()
+                .find(wanted)
+                .map(ToString::to_string)
+                .unwrap_or_default()
+        };
+        Record {
+            ipv4: first(|address| address.is_ipv4()),
+            ipv6: first(|address| address.is_ipv6()),
+            port: dns_port.map(|port| port.to_string()).unwrap_or_default(),
+            member: Some(Member {
+                v: VERSION,
+                slot: held.slot,
+                node: self.settings.node.clone(),
+                inst: held.instance.clone(),
+                boot: self.settings.boot.clone(),
+                arrival: held.arrival,
+                addrs: addresses.clone(),
+                ports: ports.clone(),
+                meta: meta.clone(),
+                down: *down,
+            }),
+        }
+    }
+
+    fn instance(&mut self) -> String {
+        format!("{:016x}{:016x}", (self.random)(), (self.random)())
+    }
+
+    fn failed(&mut self, error: &StoreError) {
+        self.failures = self.failures.saturating_add(1);
+        if self.problem.as_ref() != Some(&error.message) {
+            self.problem = Some(error.message.clone());
+            self.tell(Event::Problem(error.message.clone()));
+        }
+    }
+
+    fn solved(&mut self) {
+        self.failures = 0;
+        if self.problem.take().is_some() {
+            self.tell(Event::Solved);
+        }
+    }
+
+    /// How long to wait after the failures so far: doubled by each, with jitter.
+    fn pause(&mut self) -> Duration {
+        let (shortest, longest) = REST;
+        let pause = shortest
+            .saturating_mul(1 << self.failures.min(10))
+            .min(longest);
+        pause / 2 + self.jitter(pause / 2)
+    }
+
+    /// A random part of `duration`.
+    fn jitter(&mut self, duration: Duration) -> Duration {
+        let parts = u32::try_from((self.random)() % 1000).unwrap_or_default();
+        duration / 1000 * parts
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.actions.push(Action::Tell(event));
+    }
+}
+
+fn earliest<const N: usize>(moments: [Option<BootTime>; N]) -> Option<BootTime> {
+    moments.into_iter().flatten().min()
+}

@@ -1,0 +1,714 @@
+//! Claimants against a model of etcd, in virtual time: requests and answers are delayed and lost,
+//! processes stand still, the network is cut, leases outlive their word, records are deleted.
+//!
+//! One world is one seed. [`World::run`] returns the history, which the checker judges.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::time::Duration;
+
+use history::What;
+
+use super::{Action, Claimant, Description, Event, Input, Settings};
+use crate::clock::BootTime;
+use crate::store::{
+    Change, Entry, Guard, Listing, Occupancy, Reply, Request, Reservation, Session, Slot,
+    StoreError, StoreErrorKind,
+};
+
+const TTL: Duration = Duration::from_secs(10);
+
+/// What is wrong on purpose: the checker must find it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mutation {
+    None,
+    /// idetcd's claim: look whether the slot is free, then write it whatever happened meanwhile.
+    GetThenPut,
+    /// The deadline counts from when an answer came, without a margin.
+    DeadlineFromReceipt,
+    /// A claim without an answer is given up without revoking its lease.
+    NoRevoke,
+}
+
+/// How rough the world is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Weather {
+    pub(super) claimants: usize,
+    pub(super) limit: Slot,
+    /// How many of 1000 messages get lost.
+    pub(super) loss: u64,
+    /// The longest delay of a message in milliseconds.
+    pub(super) delay: u64,
+    /// Whether processes are stopped, cut off, and records deleted by hand.
+    pub(super) nemesis: bool,
+    /// For how long.
+    pub(super) duration: Duration,
+}
+
+pub(super) struct World {
+    weather: Weather,
+    mutation: Mutation,
+    random: u64,
+    now: u64,
+    order: u64,
+    queue: BinaryHeap<Reverse<(u64, u64, Happening)>>,
+    store: Model,
+    nodes: Vec<Node>,
+    pub(super) history: Vec<history::Event>,
+}
+
+struct Node {
+    claimant: Claimant,
+    own: Option<(Slot, u64, BootTime, BootTime)>,
+    stopped_until: u64,
+    cut_until: u64,
+    /// What arrived while the process stood still.
+    inbox: Vec<Message>,
+    lease_answers: BTreeMap<u64, u64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Happening {
+    Wake(usize),
+    Deliver(usize, u64, Wrapped<Request>),
+    Answer(usize, u64, Wrapped<Message>),
+    Use(usize),
+    Expire,
+    Nemesis,
+}
+
+/// Lets the queue order happenings by time alone.
+#[derive(Clone, Debug)]
+struct Wrapped<T>(T);
+
+impl<T> PartialEq for Wrapped<T> {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+impl<T> Eq for Wrapped<T> {}
+impl<T> PartialOrd for Wrapped<T> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl<T> Ord for Wrapped<T> {
+    fn cmp(&self, _: &Self) -> std::cmp::Ordering {
+        std::cmp::Ordering::Equal
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Message {
+    Answer(u64, Result<Reply, StoreError>),
+    Listing(Listing),
+    Change(Change),
+}
+
+impl World {
+    pub(super) fn new(seed: u64, weather: Weather, mutation: Mutation) -> Self {
+        let mut world = Self {
+            weather,
+            mutation,
+            random: seed.wrapping_mul(2).wrapping_add(0x9e37_79b9),
+            now: 1_000_000_000,
+            order: 0,
+            queue: BinaryHeap::new(),
+            store: Model::default(),
+            nodes: Vec::new(),
+            history: Vec::new(),
+        };
+        for index in 0..weather.claimants {
+            let mut state = world.next_random();
+            let settings = Settings {
+                limit: weather.limit,
+                ttl: TTL,
+                has_leases: true,
+                settle: Duration::ZERO,
+                node: format!("node-{index}"),
+                sticky: (index % 2 == 0).then_some(Duration::from_secs(60)),
+                boot: String::new(),
+                former: None,
+            };
+            let random = Box::new(move || scramble(&mut state));
+            let claimant = Claimant::new(settings, Description::default(), random);
+            world.nodes.push(Node {
+                claimant,
+                own: None,
+                stopped_until: 0,
+                cut_until: 0,
+                inbox: Vec::new(),
+                lease_answers: BTreeMap::new(),
+            });
+            let listing = Message::Listing(world.store.listing());
+            world.later(1, Happening::Answer(index, u64::MAX, Wrapped(listing)));
+            world.later(2, Happening::Use(index));
+        }
+        world.later(100, Happening::Expire);
+        world.later(500, Happening::Nemesis);
+        world
+    }
+
+    /// Runs until the weather's duration is over, then lets everything settle in fine weather.
+    pub(super) fn run(mut self) -> Self {
+        let bad_until = self.now + nanoseconds(self.weather.duration);
+        let end = bad_until + nanoseconds(TTL) * 6;
+        while let Some(Reverse((at, _, happening))) = self.queue.pop() {
+            if at > end {
+                break;
+            }
+            self.now = self.now.max(at);
+            if self.now > bad_until {
+                self.weather.loss = 0;
+                self.weather.delay = 20;
+                self.weather.nemesis = false;
+            }
+            self.happen(happening);
+        }
+        self
+    }
+
+    /// The slots that are owned now, by claimant.
+    pub(super) fn owned(&self) -> Vec<Option<Slot>> {
+        let now = BootTime::from_nanoseconds(self.now);
+        let own = |node: &Node| node.own.filter(|own| now < own.3).map(|own| own.0);
+        self.nodes.iter().map(own).collect()
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Wake(node) => self.give(node, None),
+            Happening::Deliver(node, id, Wrapped(request)) => self.deliver(node, id, request),
+            Happening::Answer(node, _, Wrapped(message)) => self.give(node, Some(message)),
+            Happening::Use(node) => self.use_slot(node),
+            Happening::Expire => {
+                for change in self.store.expire(self.now) {
+                    self.broadcast(&change);
+                }
+                self.later(100, Happening::Expire);
+            }
+            Happening::Nemesis => self.nemesis(),
+        }
+    }
+
+    /// Hands a message to a claimant's process, or keeps it while that stands still.
+    fn give(&mut self, index: usize, message: Option<Message>) {
+        let node = &mut self.nodes[index];
+        if self.now < node.stopped_until {
+            node.inbox.extend(message);
+            let at = node.stopped_until;
+            self.at(at, Happening::Wake(index));
+            return;
+        }
+        let mut messages = std::mem::take(&mut node.inbox);
+        messages.extend(message);
+        if messages.is_empty() {
+            self.step(index, Input::Wake);
+        }
+        for message in messages {
+            match &message {
+                Message::Answer(id, result) => {
+                    let now = self.now;
+                    if matches!(result, Ok(Reply::Renewed { .. } | Reply::Opened { .. })) {
+                        self.nodes[index].lease_answers.insert(*id, now);
+                    }
+                    self.step(
+                        index,
+                        Input::Answer {
+                            id: *id,
+                            result: result.clone(),
+                        },
+                    );
+                }
+                Message::Listing(listing) => {
+                    self.step(
+                        index,
+                        Input::Listing {
+                            listing,
+                            leftover: None,
+                        },
+                    );
+                }
+                Message::Change(change) => self.step(index, Input::Change(change)),
+            }
+        }
+    }
+
+    fn step(&mut self, index: usize, input: Input<'_>) {
+        let now = BootTime::from_nanoseconds(self.now);
+        let actions = self.nodes[index].claimant.step(now, input);
+        for action in actions {
+            self.act(index, action);
+        }
+        if let Some(at) = self.nodes[index].claimant.wake_at() {
+            let at = at.nanoseconds().max(self.now + 1_000);
+            self.at(at, Happening::Wake(index));
+        }
+    }
+
+    fn act(&mut self, index: usize, action: Action) {
+        let now = BootTime::from_nanoseconds(self.now);
+        match action {
+            Action::Remember { .. } => {}
+            Action::Send {
+                id,
+                request,
+                timeout,
+            } => self.send(index, id, request, timeout),
+            Action::Own { slot, epoch, until } => {
+                let node = &mut self.nodes[index];
+                let until = if self.mutation == Mutation::DeadlineFromReceipt {
+                    let received = node
+                        .lease_answers
+                        .values()
+                        .max()
+                        .copied()
+                        .unwrap_or(self.now);
+                    BootTime::from_nanoseconds(received) + TTL
+                } else {
+                    until
+                };
+                let since = node
+                    .own
+                    .filter(|own| own.0 == slot)
+                    .map_or(now, |own| own.2);
+                node.own = Some((slot, epoch, since, until));
+            }
+            Action::Disown => {
+                if self.mutation != Mutation::DeadlineFromReceipt {
+                    self.nodes[index].own = None;
+                }
+            }
+            Action::Tell(Event::Claimed { slot, epoch }) => {
+                self.record(index, What::Claimed { slot, epoch });
+            }
+            Action::Tell(Event::Lost { slot, epoch, .. } | Event::Released { slot, epoch })
+                if self.mutation != Mutation::DeadlineFromReceipt =>
+            {
+                self.record(index, What::Ended { slot, epoch });
+            }
+            Action::Tell(_) => {}
+        }
+    }
+
+    fn send(&mut self, index: usize, id: u64, request: Request, timeout: Duration) {
+        let timed_out = StoreError {
+            kind: StoreErrorKind::Unreachable,
+            message: "no answer".to_owned(),
+        };
+        let error = Message::Answer(id, Err(timed_out));
+        let at = self.now + nanoseconds(timeout);
+        self.at(at, Happening::Answer(index, id, Wrapped(error)));
+        if self.mutation == Mutation::NoRevoke && matches!(request, Request::Close { .. }) {
+            let closed = Message::Answer(id, Ok(Reply::Closed));
+            self.later(1, Happening::Answer(index, id, Wrapped(closed)));
+        } else if !self.lost(index) {
+            let delay = self.delay();
+            if self.mutation == Mutation::GetThenPut
+                && let Request::Claim {
+                    slot,
+                    guard: Guard::Free,
+                    ..
+                } = request
+            {
+                // The look-up comes back, then the write goes out.
+                let free = !self.store.slots.contains_key(&slot);
+                let delay = delay + self.delay() + self.delay();
+                if free {
+                    self.later(delay, Happening::Deliver(index, id, Wrapped(request)));
+                }
+            } else {
+                self.later(delay, Happening::Deliver(index, id, Wrapped(request)));
+            }
+        }
+    }
+
+    fn deliver(&mut self, index: usize, id: u64, request: Request) {
+        let blind = self.mutation == Mutation::GetThenPut;
+        let claimant = format!("node-{index}");
+        let (mut result, changes) = self.store.execute(self.now, request, &claimant, blind);
+        if blind && let Ok(Reply::Queued { ahead, .. }) = &mut result {
+            // It has no queue either.
+            *ahead = 0;
+        }
+        for change in changes {
+            self.broadcast(&change);
+        }
+        if !self.lost(index) {
+            let delay = self.delay();
+            let answer = Message::Answer(id, result);
+            self.later(delay, Happening::Answer(index, id, Wrapped(answer)));
+        }
+    }
+
+    /// An onlooker writes a change down, and the watches tell it, late but in order.
+    fn broadcast(&mut self, change: &Change) {
+        match change {
+            Change::Held(entry) => {
+                let claimant = entry.record.node().unwrap_or_default().to_owned();
+                let what = What::Stands {
+                    slot: entry.slot,
+                    epoch: entry.epoch,
+                };
+                self.history.push(history::Event {
+                    at: self.now,
+                    claimant,
+                    what,
+                });
+            }
+            Change::Freed { slot, .. } => {
+                let what = What::Free { slot: *slot };
+                self.history.push(history::Event {
+                    at: self.now,
+                    claimant: String::new(),
+                    what,
+                });
+            }
+        }
+        for index in 0..self.nodes.len() {
+            // A constant lag keeps the order; one who is cut off gets it all afterwards.
+            let lag = 10_000_000;
+            let at = (self.now + lag).max(self.nodes[index].cut_until);
+            let message = Message::Change(change.clone());
+            self.at(at, Happening::Answer(index, u64::MAX, Wrapped(message)));
+        }
+    }
+
+    fn use_slot(&mut self, index: usize) {
+        let now = BootTime::from_nanoseconds(self.now);
+        if self.now >= self.nodes[index].stopped_until
+            && let Some((slot, epoch, since, until)) = self.nodes[index].own
+            && since <= now
+            && now < until
+        {
+            self.record(index, What::Used { slot, epoch });
+        }
+        let pause = 50 + self.next_random() % 100;
+        self.later(pause, Happening::Use(index));
+    }
+
+    fn nemesis(&mut self) {
+        self.later(700, Happening::Nemesis);
+        if !self.weather.nemesis {
+            return;
+        }
+        let index = (self.next_random() % self.nodes.len() as u64) as usize;
+        let stretch = self.next_random() % (2 * nanoseconds(TTL));
+        match self.next_random() % 8 {
+            0 | 1 => self.nodes[index].stopped_until = self.now + stretch,
+            2 | 3 => self.nodes[index].cut_until = self.now + stretch,
+            // A new leader promises every lease its full time again.
+            4 => self.store.extend(self.now),
+            _ => {}
+        }
+    }
+
+    fn record(&mut self, index: usize, what: What) {
+        let claimant = format!("node-{index}");
+        self.history.push(history::Event {
+            at: self.now,
+            claimant,
+            what,
+        });
+    }
+
+    fn lost(&mut self, index: usize) -> bool {
+        self.now < self.nodes[index].cut_until || self.next_random() % 1000 < self.weather.loss
+    }
+
+    /// Milliseconds: mostly short, at times as long as the weather has it.
+    fn delay(&mut self) -> u64 {
+        let longest = if self.next_random() % 4 == 0 {
+            self.weather.delay
+        } else {
+            20
+        };
+        1 + self.next_random() % longest
+    }
+
+    fn later(&mut self, milliseconds: u64, happening: Happening) {
+        self.at(self.now + milliseconds * 1_000_000, happening);
+    }
+
+    fn at(&mut self, at: u64, happening: Happening) {
+        self.order += 1;
+        self.queue.push(Reverse((at, self.order, happening)));
+    }
+
+    fn next_random(&mut self) -> u64 {
+        scramble(&mut self.random)
+    }
+}
+
+/// The part of etcd that claims rest on.
+#[derive(Default)]
+struct Model {
+    revision: u64,
+    next_lease: i64,
+    /// When each lease ends.
+    leases: BTreeMap<i64, u64>,
+    slots: BTreeMap<Slot, Entry>,
+    /// Instance → arrival and lease.
+    wants: BTreeMap<String, (u64, i64)>,
+    /// Slot → reservation and lease.
+    reserved: BTreeMap<Slot, (Reservation, i64)>,
+}
+
+impl Model {
+    fn execute(
+        &mut self,
+        now: u64,
+        request: Request,
+        node: &str,
+        blind: bool,
+    ) -> (Result<Reply, StoreError>, Vec<Change>) {
+        let gone = Err(StoreError {
+            kind: StoreErrorKind::SessionGone,
+            message: "requested lease not found".to_owned(),
+        });
+        let mut changes = Vec::new();
+        let reply = match request {
+            Request::Open { ttl } => {
+                self.next_lease += 1;
+                self.leases.insert(self.next_lease, now + nanoseconds(ttl));
+                Ok(Reply::Opened {
+                    session: Session(self.next_lease),
+                    ttl,
+                })
+            }
+            Request::KeepAlive { session } => Ok(self.keep_alive(now, session)),
+            Request::Enqueue { session, .. } | Request::Claim { session, .. }
+                if !self.leases.contains_key(&session.0) =>
+            {
+                gone
+            }
+            Request::Enqueue { session, instance } => {
+                self.revision += 1;
+                self.wants.insert(instance, (self.revision, session.0));
+                Ok(self.queued(self.revision))
+            }
+            Request::Requeue { arrival, .. } => Ok(self.queued(arrival)),
+            Request::Claim {
+                session,
+                slot,
+                record,
+                guard,
+            } => {
+                let holder = self.slots.get(&slot);
+                let reservation = self.reserved.get(&slot).map(|(reservation, _)| reservation);
+                let fits = match guard {
+                    Guard::Free => blind || (holder.is_none() && reservation.is_none()),
+                    Guard::Reserved { revision } => {
+                        holder.is_none() && reservation.is_some_and(|it| it.revision == revision)
+                    }
+                    Guard::Takeover { epoch, session } => holder.is_some_and(|entry| {
+                        entry.epoch == epoch && entry.session == Some(session)
+                    }),
+                };
+                let member = record.member.clone().unwrap_or_default();
+                assert_eq!(member.node, node, "a record names its writer");
+                if fits {
+                    self.revision += 1;
+                    self.wants.remove(&member.inst);
+                    let entry = Entry {
+                        slot,
+                        epoch: self.revision,
+                        session: Some(session),
+                        record,
+                    };
+                    self.slots.insert(slot, entry.clone());
+                    changes.push(Change::Held(entry));
+                    Ok(Reply::Claimed {
+                        epoch: self.revision,
+                    })
+                } else {
+                    let arrival = member.arrival;
+                    let ahead = self.ahead(if arrival == 0 { u64::MAX } else { arrival });
+                    Ok(Reply::Taken {
+                        ahead,
+                        occupancy: self.occupancy(),
+                    })
+                }
+            }
+            Request::Verify {
+                session,
+                slot,
+                epoch,
+            } => {
+                let stands = self.stands(slot, epoch, session);
+                Ok(if stands { Reply::Stands } else { Reply::Gone })
+            }
+            Request::Update {
+                session,
+                slot,
+                epoch,
+                record,
+            } => {
+                if self.stands(slot, epoch, session) {
+                    self.revision += 1;
+                    let entry = Entry {
+                        slot,
+                        epoch: self.revision,
+                        session: Some(session),
+                        record,
+                    };
+                    self.slots.insert(slot, entry.clone());
+                    changes.push(Change::Held(entry));
+                    Ok(Reply::Claimed {
+                        epoch: self.revision,
+                    })
+                } else {
+                    Ok(Reply::Gone)
+                }
+            }
+            Request::Reserve {
+                slot,
+                epoch,
+                node,
+                ttl,
+                reservation,
+            } => {
+                let session = match reservation {
+                    Some(session) => session,
+                    None => {
+                        self.next_lease += 1;
+                        Session(self.next_lease)
+                    }
+                };
+                self.leases.insert(session.0, now + nanoseconds(ttl));
+                if self
+                    .slots
+                    .get(&slot)
+                    .is_some_and(|entry| entry.epoch == epoch)
+                {
+                    self.revision += 1;
+                    let written = Reservation {
+                        slot,
+                        node,
+                        revision: self.revision,
+                    };
+                    self.reserved.insert(slot, (written, session.0));
+                    Ok(Reply::Reserved {
+                        reservation: session,
+                    })
+                } else {
+                    Ok(Reply::Gone)
+                }
+            }
+            Request::Close { session } => {
+                changes.extend(self.revoke(session.0));
+                Ok(Reply::Closed)
+            }
+        };
+        (reply, changes)
+    }
+
+    fn keep_alive(&mut self, now: u64, session: Session) -> Reply {
+        match self.leases.get_mut(&session.0) {
+            Some(end) => {
+                *end = (*end).max(now + nanoseconds(TTL));
+                Reply::Renewed { ttl: TTL }
+            }
+            None => Reply::Gone,
+        }
+    }
+
+    fn queued(&self, arrival: u64) -> Reply {
+        Reply::Queued {
+            arrival,
+            ahead: self.ahead(arrival),
+            occupancy: self.occupancy(),
+        }
+    }
+
+    fn ahead(&self, arrival: u64) -> u32 {
+        self.wants
+            .values()
+            .filter(|(other, _)| *other < arrival)
+            .count() as u32
+    }
+
+    fn occupancy(&self) -> Occupancy {
+        Occupancy {
+            revision: self.revision,
+            held: self.slots.keys().copied().collect(),
+            reserved: self
+                .reserved
+                .values()
+                .map(|(reservation, _)| reservation.clone())
+                .collect(),
+        }
+    }
+
+    fn listing(&self) -> Listing {
+        Listing {
+            revision: self.revision,
+            entries: self.slots.values().cloned().collect(),
+            reservations: self.occupancy().reserved,
+        }
+    }
+
+    fn stands(&self, slot: Slot, epoch: u64, session: Session) -> bool {
+        let holder = self.slots.get(&slot);
+        holder.is_some_and(|entry| entry.epoch == epoch && entry.session == Some(session))
+    }
+
+    fn expire(&mut self, now: u64) -> Vec<Change> {
+        let over: Vec<i64> = self
+            .leases
+            .iter()
+            .filter(|(_, end)| **end <= now)
+            .map(|(lease, _)| *lease)
+            .collect();
+        over.into_iter()
+            .flat_map(|lease| self.revoke(lease))
+            .collect()
+    }
+
+    fn revoke(&mut self, lease: i64) -> Vec<Change> {
+        if self.leases.remove(&lease).is_none() {
+            return Vec::new();
+        }
+        self.wants.retain(|_, (_, other)| *other != lease);
+        self.reserved.retain(|_, (_, other)| *other != lease);
+        let slots: Vec<Slot> = self
+            .slots
+            .values()
+            .filter(|entry| entry.session == Some(Session(lease)))
+            .map(|entry| entry.slot)
+            .collect();
+        slots
+            .into_iter()
+            .flat_map(|slot| self.delete(slot))
+            .collect()
+    }
+
+    fn delete(&mut self, slot: Slot) -> Vec<Change> {
+        self.slots.remove(&slot).map_or_else(Vec::new, |_| {
+            self.revision += 1;
+            vec![Change::Freed {
+                slot,
+                revision: self.revision,
+            }]
+        })
+    }
+
+    fn extend(&mut self, now: u64) {
+        for end in self.leases.values_mut() {
+            *end = now + nanoseconds(TTL);
+        }
+    }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    duration.as_nanos() as u64
+}
+
+/// SplitMix64: good enough to pick from, and the same for every run of a seed.
+fn scramble(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut mixed = *state;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}

@@ -1,0 +1,496 @@
+//! Races of a claim, one by one and by the thousand.
+
+use std::time::Duration;
+
+use history::Violation;
+use proptest::prelude::*;
+
+use super::simulation::{Mutation, Weather, World};
+use super::{Action, Claimant, Description, Event, Input, RequestId, Settings};
+use crate::clock::BootTime;
+use crate::identity::record::{Member, Record};
+use crate::store::{
+    Change, Entry, Guard, Listing, Occupancy, Reply, Request, Reservation, Session, StoreError,
+    StoreErrorKind,
+};
+
+const FINE: Weather = Weather {
+    claimants: 30,
+    limit: 40,
+    loss: 0,
+    delay: 20,
+    nemesis: false,
+    duration: Duration::from_secs(10),
+};
+
+const STORM: Weather = Weather {
+    claimants: 12,
+    limit: 10,
+    loss: 80,
+    delay: 3_000,
+    nemesis: true,
+    duration: Duration::from_secs(300),
+};
+
+fn violations(seed: u64, weather: Weather, mutation: Mutation) -> Vec<Violation> {
+    history::check(&World::new(seed, weather, mutation).run().history)
+}
+
+#[test]
+fn a_herd_gets_the_lowest_slots_each_its_own() {
+    for seed in 0..20 {
+        let world = World::new(seed, FINE, Mutation::None).run();
+        let mut slots: Vec<_> = world.owned().into_iter().flatten().collect();
+        slots.sort_unstable();
+        assert_eq!(slots, (1..=30).collect::<Vec<_>>(), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_pool_that_is_too_small_is_used_to_the_last_slot() {
+    for seed in 0..20 {
+        let weather = Weather { limit: 20, ..FINE };
+        let world = World::new(seed, weather, Mutation::None).run();
+        let mut slots: Vec<_> = world.owned().into_iter().flatten().collect();
+        slots.sort_unstable();
+        assert_eq!(slots, (1..=20).collect::<Vec<_>>(), "seed {seed}");
+    }
+}
+
+#[test]
+fn after_a_storm_every_slot_is_owned_again() {
+    for seed in 0..20 {
+        let world = World::new(seed, STORM, Mutation::None).run();
+        let owned = world.owned().into_iter().flatten().count();
+        assert_eq!(
+            owned, 10,
+            "seed {seed}: two of twelve claimants must wait, no more"
+        );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_storm_makes_two_owners(seed: u64, loss in 0..300_u64, delay in 20..6_000_u64) {
+        let weather = Weather { loss, delay, duration: Duration::from_secs(120), ..STORM };
+        prop_assert_eq!(violations(seed, weather, Mutation::None), []);
+    }
+}
+
+/// The seeds of a mutation for which the checker finds what `expected` accepts.
+fn found(mutation: Mutation, weather: Weather, expected: fn(&Violation) -> bool) -> usize {
+    (0..20)
+        .filter(|seed| violations(*seed, weather, mutation).iter().any(expected))
+        .count()
+}
+
+#[test]
+fn the_checker_finds_get_then_put() {
+    let overlap = |violation: &Violation| matches!(violation, Violation::Overlap { .. });
+    assert!(
+        found(
+            Mutation::GetThenPut,
+            Weather { delay: 500, ..FINE },
+            overlap
+        ) > 0
+    );
+}
+
+#[test]
+fn the_checker_finds_a_deadline_counted_from_the_receipt() {
+    let overlap = |violation: &Violation| matches!(violation, Violation::Overlap { .. });
+    assert!(found(Mutation::DeadlineFromReceipt, STORM, overlap) > 0);
+}
+
+#[test]
+fn the_checker_finds_a_claim_retried_without_revoking_its_lease() {
+    let twice = |violation: &Violation| matches!(violation, Violation::TwoSlots { .. });
+    let weather = Weather {
+        delay: 9_000,
+        limit: 30,
+        ..STORM
+    };
+    assert!(found(Mutation::NoRevoke, weather, twice) > 0);
+}
+
+/// A claimant with its clock, step by step.
+struct Bench {
+    claimant: Claimant,
+    now: BootTime,
+}
+
+impl Bench {
+    fn new(change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = Settings {
+            limit: 10,
+            ttl: Duration::from_secs(20),
+            has_leases: true,
+            settle: Duration::ZERO,
+            node: "me".to_owned(),
+            sticky: Some(Duration::from_secs(600)),
+            boot: "boot".to_owned(),
+            former: None,
+        };
+        change(&mut settings);
+        let random = Box::new(|| 7);
+        let claimant = Claimant::new(settings, Description::default(), random);
+        Self {
+            claimant,
+            now: BootTime::from_nanoseconds(1_000_000_000),
+        }
+    }
+
+    fn give(&mut self, input: Input<'_>) -> Vec<Action> {
+        self.now = self.now + Duration::from_millis(1);
+        self.claimant.step(self.now, input)
+    }
+
+    fn list(&mut self, listing: &Listing) -> Vec<Action> {
+        self.give(Input::Listing {
+            listing,
+            leftover: None,
+        })
+    }
+
+    fn answer(&mut self, actions: &[Action], reply: Reply) -> Vec<Action> {
+        let id = sent(actions).0;
+        self.give(Input::Answer {
+            id,
+            result: Ok(reply),
+        })
+    }
+
+    fn silence(&mut self, actions: &[Action]) -> Vec<Action> {
+        let error = StoreError {
+            kind: StoreErrorKind::Unreachable,
+            message: "no answer".to_owned(),
+        };
+        self.give(Input::Answer {
+            id: sent(actions).0,
+            result: Err(error),
+        })
+    }
+
+    fn pass(&mut self, duration: Duration) -> Vec<Action> {
+        self.now = self.now + duration;
+        self.claimant.step(self.now, Input::Wake)
+    }
+
+    /// As far as the claim that is under way.
+    fn claiming(&mut self) -> Vec<Action> {
+        let open = self.list(&Listing::default());
+        let queue = self.answer(&open, opened());
+        self.answer(&queue, queued(0))
+    }
+
+    fn holding(&mut self) {
+        let claim = self.claiming();
+        self.answer(&claim, Reply::Claimed { epoch: 9 });
+    }
+}
+
+fn opened() -> Reply {
+    Reply::Opened {
+        session: Session(5),
+        ttl: Duration::from_secs(20),
+    }
+}
+
+fn queued(ahead: u32) -> Reply {
+    let occupancy = Occupancy {
+        revision: 8,
+        ..Occupancy::default()
+    };
+    Reply::Queued {
+        arrival: 8,
+        ahead,
+        occupancy,
+    }
+}
+
+/// The last request among the actions.
+fn sent(actions: &[Action]) -> (RequestId, Request) {
+    let request = |action: &Action| match action {
+        Action::Send { id, request, .. } => Some((*id, request.clone())),
+        _ => None,
+    };
+    actions
+        .iter()
+        .rev()
+        .find_map(request)
+        .expect("a request among the actions")
+}
+
+fn told(actions: &[Action], event: &Event) -> bool {
+    actions.contains(&Action::Tell(event.clone()))
+}
+
+fn entry(slot: u32, epoch: u64, node: &str, inst: &str, session: i64) -> Entry {
+    let member = Member {
+        node: node.to_owned(),
+        inst: inst.to_owned(),
+        ..Member::default()
+    };
+    let record = Record {
+        member: Some(member),
+        ..Record::default()
+    };
+    Entry {
+        slot,
+        epoch,
+        session: Some(Session(session)),
+        record,
+    }
+}
+
+#[test]
+fn a_fresh_claim_takes_three_requests_after_the_listing() {
+    let mut bench = Bench::new(|_| {});
+    let open = bench.list(&Listing::default());
+    assert!(matches!(sent(&open).1, Request::Open { .. }));
+    let queue = bench.answer(&open, opened());
+    assert!(matches!(sent(&queue).1, Request::Enqueue { .. }));
+    let claim = bench.answer(&queue, queued(2));
+    assert!(matches!(
+        sent(&claim).1,
+        Request::Claim {
+            slot: 3,
+            guard: Guard::Free,
+            ..
+        }
+    ));
+    assert!(
+        matches!(claim[0], Action::Remember { slot: 3, .. }),
+        "kept before it is sent"
+    );
+    let done = bench.answer(&claim, Reply::Claimed { epoch: 9 });
+    assert!(told(&done, &Event::Claimed { slot: 3, epoch: 9 }));
+}
+
+#[test]
+fn a_slot_that_waits_for_the_node_takes_two() {
+    let mut bench = Bench::new(|_| {});
+    let reservation = Reservation {
+        slot: 7,
+        node: "me".to_owned(),
+        revision: 4,
+    };
+    let listing = Listing {
+        revision: 5,
+        entries: vec![],
+        reservations: vec![reservation],
+    };
+    let open = bench.list(&listing);
+    let claim = bench.answer(&open, opened());
+    let guard = Guard::Reserved { revision: 4 };
+    assert!(matches!(sent(&claim).1, Request::Claim { slot: 7, guard: it, .. } if it == guard));
+}
+
+#[test]
+fn a_dead_process_of_the_same_seat_is_taken_over_and_its_lease_closed_afterwards() {
+    let mut bench = Bench::new(|_| {});
+    let old = entry(4, 6, "me", "old", 3);
+    let listing = Listing {
+        revision: 6,
+        entries: vec![old.clone()],
+        reservations: vec![],
+    };
+    let open = bench.give(Input::Listing {
+        listing: &listing,
+        leftover: Some(&old),
+    });
+    let claim = bench.answer(&open, opened());
+    let guard = Guard::Takeover {
+        epoch: 6,
+        session: Session(3),
+    };
+    assert!(matches!(sent(&claim).1, Request::Claim { slot: 4, guard: it, .. } if it == guard));
+    let reserve = bench.answer(&claim, Reply::Claimed { epoch: 9 });
+    let close = bench.answer(
+        &reserve,
+        Reply::Reserved {
+            reservation: Session(8),
+        },
+    );
+    assert_eq!(
+        sent(&close).1,
+        Request::Close {
+            session: Session(3)
+        }
+    );
+}
+
+#[test]
+fn a_crashed_machine_waits_for_its_own_lease_and_a_copied_disk_does_not_for_long() {
+    let mut bench = Bench::new(|settings| settings.former = Some("old".to_owned()));
+    let listing = Listing {
+        revision: 6,
+        entries: vec![entry(4, 6, "me", "old", 3)],
+        reservations: vec![],
+    };
+    assert_eq!(bench.list(&listing), []);
+    let freed = Change::Freed {
+        slot: 4,
+        revision: 7,
+    };
+    let open = bench.give(Input::Change(&freed));
+    assert!(matches!(sent(&open).1, Request::Open { .. }));
+
+    let mut copy = Bench::new(|settings| settings.former = Some("old".to_owned()));
+    copy.list(&listing);
+    let open = copy.pass(Duration::from_secs(23));
+    assert!(told(&open, &Event::KeyInUse { slot: 4 }));
+
+    let mut stranger = Bench::new(|_| {});
+    let open = stranger.list(&listing);
+    assert!(
+        told(&open, &Event::KeyInUse { slot: 4 }),
+        "another instance: it lives elsewhere"
+    );
+}
+
+#[test]
+fn a_claim_without_an_answer_is_voided_before_anything_else_is_tried() {
+    let mut bench = Bench::new(|_| {});
+    let claim = bench.claiming();
+    let close = bench.silence(&claim);
+    assert_eq!(
+        sent(&close).1,
+        Request::Close {
+            session: Session(5)
+        }
+    );
+    let wait = bench.silence(&close);
+    assert!(
+        wait.iter()
+            .all(|action| !matches!(action, Action::Send { .. }))
+    );
+    let close = bench.pass(Duration::from_secs(3));
+    assert_eq!(
+        sent(&close).1,
+        Request::Close {
+            session: Session(5)
+        },
+        "again, and nothing else"
+    );
+    let open = bench.answer(&close, Reply::Closed);
+    assert!(matches!(sent(&open).1, Request::Open { .. }));
+}
+
+#[test]
+fn stopping_disowns_before_others_can_have_the_slot() {
+    let mut bench = Bench::new(|_| {});
+    bench.holding();
+    let actions = bench.give(Input::Stop);
+    let position = |wanted: fn(&Action) -> bool| actions.iter().position(wanted);
+    let disown = position(|action| matches!(action, Action::Disown));
+    let close = position(|action| {
+        matches!(
+            action,
+            Action::Send {
+                request: Request::Close { .. },
+                ..
+            }
+        )
+    });
+    assert!(disown.is_some() && disown < close);
+}
+
+#[test]
+fn past_the_deadline_the_slot_is_disowned_even_if_an_answer_is_on_its_way() {
+    let mut bench = Bench::new(|_| {});
+    bench.holding();
+    let renewal = bench.pass(Duration::from_secs(7));
+    bench.now = bench.now + Duration::from_secs(20);
+    let late = bench.answer(
+        &renewal,
+        Reply::Renewed {
+            ttl: Duration::from_secs(20),
+        },
+    );
+    assert_eq!(late.first(), Some(&Action::Disown));
+    assert!(
+        !late
+            .iter()
+            .any(|action| matches!(action, Action::Own { .. }))
+    );
+}
+
+#[test]
+fn a_record_deleted_by_hand_is_asked_about_and_given_up() {
+    let mut bench = Bench::new(|settings| settings.sticky = None);
+    bench.holding();
+    let freed = Change::Freed {
+        slot: 1,
+        revision: 12,
+    };
+    let verify = bench.give(Input::Change(&freed));
+    assert!(matches!(
+        sent(&verify).1,
+        Request::Verify {
+            slot: 1,
+            epoch: 9,
+            ..
+        }
+    ));
+    let lost = bench.answer(&verify, Reply::Gone);
+    assert_eq!(lost.first(), Some(&Action::Disown));
+}
+
+#[test]
+fn an_own_update_whose_answer_was_lost_is_recognised() {
+    let mut bench = Bench::new(|settings| settings.sticky = None);
+    bench.holding();
+    let inst = format!("{:016x}{:016x}", 7, 7);
+    let change = Change::Held(entry(1, 12, "me", &inst, 5));
+    let actions = bench.give(Input::Change(&change));
+    assert!(
+        actions
+            .iter()
+            .any(|action| matches!(action, Action::Own { epoch: 12, .. }))
+    );
+}
+
+#[test]
+fn where_an_old_node_may_overwrite_nothing_is_announced_before_it_was_verified() {
+    let mut bench = Bench::new(|settings| {
+        settings.settle = Duration::from_secs(2);
+        settings.sticky = None;
+    });
+    let claim = bench.claiming();
+    assert_eq!(bench.answer(&claim, Reply::Claimed { epoch: 9 }), []);
+    let verify = bench.pass(Duration::from_secs(2));
+    assert!(matches!(
+        sent(&verify).1,
+        Request::Verify {
+            slot: 1,
+            epoch: 9,
+            ..
+        }
+    ));
+    let close = bench.answer(&verify, Reply::Gone);
+    assert_eq!(
+        sent(&close).1,
+        Request::Close {
+            session: Session(5)
+        },
+        "it yields"
+    );
+}
+
+#[test]
+fn a_problem_is_told_once_and_its_end_too() {
+    let mut bench = Bench::new(|_| {});
+    let open = bench.list(&Listing::default());
+    let first = bench.silence(&open);
+    assert!(told(&first, &Event::Problem("no answer".to_owned())));
+    let again = bench.pass(Duration::from_secs(3));
+    assert!(!told(
+        &bench.silence(&again),
+        &Event::Problem("no answer".to_owned())
+    ));
+    let again = bench.pass(Duration::from_secs(3));
+    assert!(told(&bench.answer(&again, opened()), &Event::Solved));
+}
