@@ -11,6 +11,14 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cli;
 pub mod clock;
+pub mod config;
+pub mod counters;
 pub mod identity;
+pub mod listen;
+pub mod plugins;
+pub mod routes;
+pub mod serve;
+pub mod server;
 pub mod store;

@@ -1,13 +1,18 @@
-//! Claiming a name and keeping it.
+//! Claiming a name and keeping it, and the names that follow from it.
 //!
-//! Read in this order: [`pattern`] (which names), [`record`] (what a node says of itself), then
-//! the claim itself.
+//! Read in this order: [`pattern`] (which names), [`record`] (what a node says of itself),
+//! [`claim`] (the state machine), [`pool`] (what drives it), [`members`] and [`names`] (what DNS
+//! answers from), [`pools`] (all of a process).
 
 pub mod address;
 pub mod claim;
 pub mod health;
 pub mod hooks;
+pub mod members;
+pub mod names;
 pub mod node;
+pub mod ownership;
 pub mod pattern;
-pub mod record;
+pub mod pool;
 pub mod pools;
+pub mod record;

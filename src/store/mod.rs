@@ -42,7 +42,7 @@ pub struct Session(pub i64);
 ///
 /// Two pools whose patterns give the same names share their slots, whatever the pools are called:
 /// names are what must be unique.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Space {
     /// Which names, and how a name and its number turn into each other.
     pub pattern: Arc<Pattern>,

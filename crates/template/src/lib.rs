@@ -1,1 +1,199 @@
-//! x
+//! The part of Go's [text templates][go] that Callsign's configuration uses.
+//!
+//! A [`Template`] is compiled once, when the configuration is read, and evaluated as often as
+//! needed. What lies outside the subset is refused at that first step, with the place in the text:
+//! nothing can fail later but a bound on the output.
+//!
+//! Accepted are:
+//!
+//! * text, copied as it stands;
+//! * a field, `{{.ID}}` or `{{ .ID }}`;
+//! * a formatted field, `{{printf "%03d" .ID}}`, also as a pipe: `{{.ID | printf "%03d"}}`. Verbs are
+//!   `%d` (numbers), `%s` (texts), `%v` (both) and `%%`, with the flags `0` and `-` and a width;
+//!   the format is a `"string"` or a `` `raw string` ``;
+//! * a comment, `{{/* text */}}`;
+//! * trim markers: `{{- ` takes away the white space before it, ` -}}` the one after it.
+//!
+//! [go]: https://pkg.go.dev/text/template
+
+#![forbid(unsafe_code)]
+
+mod error;
+mod format;
+mod parse;
+mod scan;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+pub use error::TemplateError;
+pub use format::{Padding, WIDTH_LIMIT};
+
+/// A compiled template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    parts: Vec<Part>,
+}
+
+/// A piece of a template, together with its place in the template's text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Where it begins, in bytes from the start of the text.
+    pub offset: usize,
+    /// How many bytes of the text it takes: a whole action for what an action yields.
+    pub length: usize,
+    /// What it yields.
+    pub content: Content,
+}
+
+/// What a [`Part`] yields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Content {
+    /// Always the same text.
+    Text(String),
+    /// The value of a field.
+    Field {
+        /// The field's name, without the dot.
+        name: String,
+        /// How its value is widened.
+        padding: Padding,
+    },
+}
+
+/// A field that a template may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field<'a> {
+    /// Its name, without the dot.
+    pub name: &'a str,
+    /// What its values are: decides which verbs of `printf` fit.
+    pub kind: Kind,
+}
+
+impl<'a> Field<'a> {
+    /// A field whose values are numbers.
+    #[must_use]
+    pub const fn number(name: &'a str) -> Self {
+        Self {
+            name,
+            kind: Kind::Number,
+        }
+    }
+
+    /// A field whose values are texts.
+    #[must_use]
+    pub const fn text(name: &'a str) -> Self {
+        Self {
+            name,
+            kind: Kind::Text,
+        }
+    }
+}
+
+/// What the values of a field are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Whole numbers, for `%d` and `%v`.
+    Number,
+    /// Text, for `%s` and `%v`.
+    Text,
+}
+
+/// The value of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// A whole number, written in decimal.
+    Number(u64),
+    /// A text, written as it stands.
+    Text(&'a str),
+}
+
+impl Template {
+    /// Compiles a template that may use `fields`.
+    ///
+    /// # Errors
+    ///
+    /// What is outside the subset, with its place in `text`: the first such thing.
+    pub fn parse(text: &str, fields: &[Field<'_>]) -> Result<Self, TemplateError> {
+        parse::parse(text, fields).map(|parts| Self { parts })
+    }
+
+    /// The pieces in order. Neighbouring texts may be separate pieces; none is empty.
+    #[must_use]
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// Writes the template's text, with the values that `value` gives for the names of fields.
+    ///
+    /// # Errors
+    ///
+    /// Only those of `output`.
+    pub fn write<'v>(
+        &self,
+        output: &mut impl fmt::Write,
+        value: impl Fn(&str) -> Value<'v>,
+    ) -> fmt::Result {
+        self.parts.iter().try_for_each(|part| match &part.content {
+            Content::Text(text) => output.write_str(text),
+            Content::Field { name, padding } => padding.write(output, value(name)),
+        })
+    }
+
+    /// The template's text as a string of at most `limit` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Overflow`] where it would be longer.
+    pub fn render<'v>(
+        &self,
+        limit: usize,
+        value: impl Fn(&str) -> Value<'v>,
+    ) -> Result<String, Overflow> {
+        let mut output = Bounded {
+            text: String::new(),
+            limit,
+        };
+        match self.write(&mut output, value) {
+            Ok(()) => Ok(output.text),
+            Err(fmt::Error) => Err(Overflow { limit }),
+        }
+    }
+}
+
+/// A template's text would have been longer than allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overflow {
+    /// The bound, in bytes.
+    pub limit: usize,
+}
+
+impl fmt::Display for Overflow {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "the template yields more than {} bytes",
+            self.limit
+        )
+    }
+}
+
+impl std::error::Error for Overflow {}
+
+/// A string that refuses to grow beyond its limit.
+struct Bounded {
+    text: String,
+    limit: usize,
+}
+
+impl fmt::Write for Bounded {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if text.len() > self.limit.saturating_sub(self.text.len()) {
+            return Err(fmt::Error);
+        }
+        self.text.push_str(text);
+        Ok(())
+    }
+}

@@ -1,15 +1,15 @@
 //! From the first listing to a slot.
 
 use super::lease::Lease;
-use super::{Action, Claimant, Event, Held, Kind, LOOK_AGAIN, Phase, Place};
+use super::{Action, Claimant, Event, Held, Kind, LOOK_AGAIN, Phase, Place, Previous};
 use crate::clock::BootTime;
-use crate::store::{Entry, Guard, Listing, Reply, Request, Session, Slot, StoreErrorKind};
+use crate::store::{Guard, Listing, Reply, Request, Session, Slot, StoreErrorKind};
 
 impl Claimant {
-    pub(super) fn listed(&mut self, now: BootTime, listing: &Listing, leftover: Option<&Entry>) {
+    pub(super) fn listed(&mut self, now: BootTime, listing: &Listing, previous: Previous<'_>) {
         self.view.list(listing);
         match &self.phase {
-            Phase::Listening => self.start(now, listing, leftover),
+            Phase::Listening => self.start(now, listing, previous),
             Phase::AwaitingOwn { slot, .. } => {
                 if !listing.entries.iter().any(|entry| entry.slot == *slot) {
                     self.open(now);
@@ -28,23 +28,28 @@ impl Claimant {
 
     /// What stood there before this node: an own claim to take over or to wait for, or a stranger
     /// with the same node key.
-    pub(super) fn start(&mut self, now: BootTime, listing: &Listing, leftover: Option<&Entry>) {
+    pub(super) fn start(&mut self, now: BootTime, listing: &Listing, previous: Previous<'_>) {
         let limit = self.settings.limit;
-        self.leftover = leftover.filter(|entry| entry.slot <= limit).cloned();
-        if self.leftover.is_none() && self.sticks {
-            let twin = listing
-                .entries
-                .iter()
-                .find(|entry| entry.record.node() == Some(self.settings.node.as_str()));
-            if let Some(twin) = twin {
-                let (slot, instance) = (twin.slot, twin.record.instance());
-                if instance.is_some() && instance == self.settings.former.as_deref() {
-                    // This node before it crashed: then its lease ends soon. Or a copied disk.
-                    let until = now + self.settings.ttl + self.settings.ttl / 10;
-                    self.phase = Phase::AwaitingOwn { slot, until };
-                    return;
+        match previous {
+            Previous::Dead(entry) if entry.slot <= limit => self.leftover = Some(entry.clone()),
+            Previous::Unsure(entry) if entry.slot <= limit && self.settings.has_leases => {
+                // Most likely its lease ends soon and the slot is ours again.
+                let until = now + self.settings.ttl + self.settings.ttl / 10;
+                self.phase = Phase::AwaitingOwn {
+                    slot: entry.slot,
+                    until,
+                };
+                return;
+            }
+            _ => {
+                let key = Some(self.settings.node.as_str());
+                let twin = listing
+                    .entries
+                    .iter()
+                    .find(|entry| entry.record.node() == key);
+                if let Some(twin) = twin.filter(|_| self.sticks) {
+                    self.share_key(twin.slot);
                 }
-                self.share_key(slot);
             }
         }
         self.open(now);

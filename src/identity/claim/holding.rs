@@ -1,10 +1,23 @@
 //! Keeping a slot: verified, up to date, waited for; and losing it.
 
-use super::{Action, Claimant, Event, Held, Holding, Kind, Phase, REQUEST_TIMEOUT};
+use super::{Action, Claimant, Event, Held, Holding, Kind, Phase, REQUEST_TIMEOUT, Settings};
 use crate::clock::BootTime;
 use crate::store::{Entry, Epoch, Reply, Request, Session, Slot, StoreErrorKind};
 
 impl Claimant {
+    /// Other settings: a lease that runs goes on with its old time until it has to be opened anew.
+    pub(super) fn configure(&mut self, settings: Settings) {
+        let sticky = settings.sticky;
+        self.sticks = sticky.is_some() && (self.sticks || self.settings.sticky.is_none());
+        self.settings = settings;
+        let sticks = self.sticks;
+        if let Phase::Holding(holding) = &mut self.phase {
+            // A reservation with another time needs another session.
+            holding.reservation = None;
+            holding.reserve_at = sticks.then_some(BootTime::default());
+        }
+    }
+
     pub(super) fn hold(&mut self, now: BootTime, held: Held, old_session: Option<Session>) {
         self.failures = 0;
         self.full_told = false;

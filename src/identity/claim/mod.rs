@@ -71,8 +71,6 @@ pub struct Settings {
     pub sticky: Option<Duration>,
     /// The boot id of this machine, empty where it is unknown.
     pub boot: String,
-    /// The instance that this seat claimed last, before this process.
-    pub former: Option<String>,
 }
 
 /// What a node publishes under its name: the changing part of its record.
@@ -97,8 +95,8 @@ pub enum Input<'a> {
     Listing {
         /// What the store told.
         listing: &'a Listing,
-        /// The entry among them that an earlier, dead process of this very seat left behind.
-        leftover: Option<&'a Entry>,
+        /// The claim of an earlier process on this seat, if there is one among them.
+        previous: Previous<'a>,
     },
     /// One change in the space.
     Change(&'a Change),
@@ -111,10 +109,24 @@ pub enum Input<'a> {
     },
     /// Something else is to be published.
     Describe(Description),
+    /// Other settings hold from now on; a slot that is held stays held.
+    Configure(Settings),
     /// Give the slot back and end.
     Stop,
     /// Nothing but time has passed.
     Wake,
+}
+
+/// What is left of an earlier process on this seat.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Previous<'a> {
+    /// Nothing that still stands.
+    Nothing,
+    /// A claim of a process that is dead for certain: it is taken over.
+    Dead(&'a Entry),
+    /// A claim that was written here, but who renews it is unknown: the machine was started anew
+    /// since, or its disk was copied.
+    Unsure(&'a Entry),
 }
 
 /// Something to be done, in order.
@@ -340,10 +352,11 @@ impl Claimant {
         // What is over by the clock is over before anything else is looked at.
         self.expire(now);
         match input {
-            Input::Listing { listing, leftover } => self.listed(now, listing, leftover),
+            Input::Listing { listing, previous } => self.listed(now, listing, previous),
             Input::Change(change) => self.changed(now, change),
             Input::Answer { id, result } => self.answered(now, id, result),
             Input::Describe(description) => self.description = description,
+            Input::Configure(settings) => self.configure(settings),
             Input::Stop => self.stop(now),
             Input::Wake => {}
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use history::What;
 
-use super::{Action, Claimant, Description, Event, Input, Settings};
+use super::{Action, Claimant, Description, Event, Input, Previous, Settings};
 use crate::clock::BootTime;
 use crate::store::{
     Change, Entry, Guard, Listing, Occupancy, Reply, Request, Reservation, Session, Slot,
@@ -128,7 +128,6 @@ impl World {
                 node: format!("node-{index}"),
                 sticky: (index % 2 == 0).then_some(Duration::from_secs(60)),
                 boot: String::new(),
-                former: None,
             };
             let random = Box::new(move || scramble(&mut state));
             let claimant = Claimant::new(settings, Description::default(), random);
@@ -225,7 +224,7 @@ impl World {
                         index,
                         Input::Listing {
                             listing,
-                            leftover: None,
+                            previous: Previous::Nothing,
                         },
                     );
                 }

@@ -6,7 +6,7 @@ use history::Violation;
 use proptest::prelude::*;
 
 use super::simulation::{Mutation, Weather, World};
-use super::{Action, Claimant, Description, Event, Input, RequestId, Settings};
+use super::{Action, Claimant, Description, Event, Input, Previous, RequestId, Settings};
 use crate::clock::BootTime;
 use crate::identity::record::{Member, Record};
 use crate::store::{
@@ -131,7 +131,6 @@ impl Bench {
             node: "me".to_owned(),
             sticky: Some(Duration::from_secs(600)),
             boot: "boot".to_owned(),
-            former: None,
         };
         change(&mut settings);
         let random = Box::new(|| 7);
@@ -150,7 +149,7 @@ impl Bench {
     fn list(&mut self, listing: &Listing) -> Vec<Action> {
         self.give(Input::Listing {
             listing,
-            leftover: None,
+            previous: Previous::Nothing,
         })
     }
 
@@ -299,7 +298,7 @@ fn a_dead_process_of_the_same_seat_is_taken_over_and_its_lease_closed_afterwards
     };
     let open = bench.give(Input::Listing {
         listing: &listing,
-        leftover: Some(&old),
+        previous: Previous::Dead(&old),
     });
     let claim = bench.answer(&open, opened());
     let guard = Guard::Takeover {
@@ -324,13 +323,18 @@ fn a_dead_process_of_the_same_seat_is_taken_over_and_its_lease_closed_afterwards
 
 #[test]
 fn a_crashed_machine_waits_for_its_own_lease_and_a_copied_disk_does_not_for_long() {
-    let mut bench = Bench::new(|settings| settings.former = Some("old".to_owned()));
+    let old = entry(4, 6, "me", "old", 3);
     let listing = Listing {
         revision: 6,
-        entries: vec![entry(4, 6, "me", "old", 3)],
+        entries: vec![old.clone()],
         reservations: vec![],
     };
-    assert_eq!(bench.list(&listing), []);
+    let input = || Input::Listing {
+        listing: &listing,
+        previous: Previous::Unsure(&old),
+    };
+    let mut bench = Bench::new(|_| {});
+    assert_eq!(bench.give(input()), []);
     let freed = Change::Freed {
         slot: 4,
         revision: 7,
@@ -338,8 +342,8 @@ fn a_crashed_machine_waits_for_its_own_lease_and_a_copied_disk_does_not_for_long
     let open = bench.give(Input::Change(&freed));
     assert!(matches!(sent(&open).1, Request::Open { .. }));
 
-    let mut copy = Bench::new(|settings| settings.former = Some("old".to_owned()));
-    copy.list(&listing);
+    let mut copy = Bench::new(|_| {});
+    copy.give(input());
     let open = copy.pass(Duration::from_secs(23));
     assert!(told(&open, &Event::KeyInUse { slot: 4 }));
 
@@ -347,7 +351,7 @@ fn a_crashed_machine_waits_for_its_own_lease_and_a_copied_disk_does_not_for_long
     let open = stranger.list(&listing);
     assert!(
         told(&open, &Event::KeyInUse { slot: 4 }),
-        "another instance: it lives elsewhere"
+        "it was never claimed here"
     );
 }
 

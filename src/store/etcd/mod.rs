@@ -1,1 +1,130 @@
 //! Names in etcd.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `requests.rs` | each [`Request`] as one round trip |
+//! | `follow.rs` | the list and the watch behind [`Store::follow`] |
+//! | `listing.rs` | reading a whole space, and how a resumed watch knows that nothing was swapped |
+//! | `lease.rs` | keep-alive streams, and why an answer is never taken for another's |
+//! | `connection.rs` | connecting, rotating through the members, signing in again |
+//! | `errors.rs` | etcd's errors in the words of [`StoreError`] |
+//! | `layout.rs` | which key means what |
+//! | `options.rs` | what the Corefile may say |
+
+mod connection;
+mod errors;
+mod follow;
+mod layout;
+mod lease;
+mod listing;
+mod options;
+mod requests;
+mod skipped;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+pub use layout::Layout;
+pub use options::{Credentials, EtcdOptions, Tls};
+
+use crate::store::{Feed, Pending, Reply, Request, Space, Store, StoreError};
+use connection::Connections;
+use layout::{Keys, Root};
+use skipped::Skipped;
+
+/// How long a claim in idetcd's layout is left alone before its holder believes in it.
+///
+/// An idetcd node reads a key, asks for a lease and then writes without looking again. That
+/// window is one or two round trips; two seconds are far more.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// The largest answer that is read from etcd, in bytes. A page of 1,000 records of the largest
+/// size has 16 MiB, the bare keys of 100,000 slots have about 10 MiB.
+const ANSWER_LIMIT: usize = 64 * 1024 * 1024;
+
+/// Names in etcd. One store serves any number of pools, over one connection.
+///
+/// Nothing is connected before the first request; a connection that fails is replaced by one to
+/// the next endpoint.
+#[derive(Clone, Debug)]
+pub struct EtcdStore {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    connections: Connections,
+    root: Root,
+    skipped: Skipped,
+}
+
+impl EtcdStore {
+    /// A store with these options. Connects to nothing, so that a start works while etcd is away.
+    ///
+    /// # Errors
+    ///
+    /// One line about the first option that cannot work: an endpoint that is no URL, a
+    /// certificate that cannot be read.
+    pub fn new(options: EtcdOptions) -> Result<Self, String> {
+        options.check()?;
+        let root = Root::new(options.layout, options.prefix.as_deref());
+        Ok(Self {
+            shared: Arc::new(Shared {
+                connections: Connections::new(options),
+                root,
+                skipped: Skipped::default(),
+            }),
+        })
+    }
+
+    /// How many foreign or broken values and keys were met, each counted once.
+    #[must_use]
+    pub fn skipped(&self) -> u64 {
+        self.shared.skipped.count()
+    }
+
+    fn keys(&self, space: &Space) -> Keys {
+        Keys::new(&self.shared.root, Arc::clone(&space.pattern))
+    }
+}
+
+impl Store for EtcdStore {
+    fn execute(
+        &self,
+        space: &Space,
+        request: Request,
+    ) -> Pending<'static, Result<Reply, StoreError>> {
+        let shared = Arc::clone(&self.shared);
+        let keys = self.keys(space);
+        Box::pin(async move { requests::execute(&shared.connections, &keys, request).await })
+    }
+
+    fn follow(&self, space: &Space, feed: mpsc::Sender<Feed>) -> Pending<'static, ()> {
+        let shared = Arc::clone(&self.shared);
+        let keys = self.keys(space);
+        Box::pin(async move {
+            let closed = feed.clone();
+            tokio::select! {
+                () = closed.closed() => {}
+                () = follow::follow(&shared.connections, &shared.skipped, &keys, &feed) => {}
+            }
+        })
+    }
+
+    fn has_leases(&self) -> bool {
+        true
+    }
+
+    fn settle(&self) -> Duration {
+        match self.shared.root.layout() {
+            Layout::Native => Duration::ZERO,
+            Layout::Idetcd => SETTLE,
+        }
+    }
+
+    fn describe(&self) -> String {
+        self.shared.connections.describe()
+    }
+}

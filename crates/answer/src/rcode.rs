@@ -1,0 +1,85 @@
+//! Response codes.
+
+use std::fmt;
+
+/// The outcome of a query as the client is told it: 12 bits, of which the upper 8 travel in the
+/// OPT record (RFC 1035 §4.1.1, RFC 6891 §6.1.3; numbers: RFC 6895 §2.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Rcode(u16);
+
+impl Rcode {
+    /// No error.
+    pub const NOERROR: Rcode = Rcode(0);
+    /// The request could not be understood.
+    pub const FORMERR: Rcode = Rcode(1);
+    /// The server failed.
+    pub const SERVFAIL: Rcode = Rcode(2);
+    /// The name does not exist.
+    pub const NXDOMAIN: Rcode = Rcode(3);
+    /// The kind of request is not supported.
+    pub const NOTIMP: Rcode = Rcode(4);
+    /// The server will not answer this.
+    pub const REFUSED: Rcode = Rcode(5);
+    /// The server is not authoritative for the zone (RFC 2136).
+    pub const NOTAUTH: Rcode = Rcode(9);
+    /// The EDNS version is not supported (RFC 6891 §9); needs an OPT record to be said.
+    pub const BADVERS: Rcode = Rcode(16);
+    /// A server cookie is missing or wrong (RFC 7873 §8); needs an OPT record to be said.
+    pub const BADCOOKIE: Rcode = Rcode(23);
+
+    /// Makes a response code of the lower 12 bits of `value`.
+    pub const fn new(value: u16) -> Self {
+        Self(value & 0xfff)
+    }
+
+    /// The number, 0 to 4095.
+    pub const fn value(self) -> u16 {
+        self.0
+    }
+
+    /// The four bits that stand in the header.
+    pub(crate) fn header_bits(self) -> u8 {
+        (self.0 & 0xf) as u8
+    }
+
+    /// The eight bits that stand in the OPT record.
+    pub(crate) fn extended_bits(self) -> u8 {
+        (self.0 >> 4) as u8
+    }
+}
+
+/// Shows the mnemonic (`NXDOMAIN`), or `RCODE` and the number where there is none here.
+impl fmt::Display for Rcode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match *self {
+            Self::NOERROR => "NOERROR",
+            Self::FORMERR => "FORMERR",
+            Self::SERVFAIL => "SERVFAIL",
+            Self::NXDOMAIN => "NXDOMAIN",
+            Self::NOTIMP => "NOTIMP",
+            Self::REFUSED => "REFUSED",
+            Self::NOTAUTH => "NOTAUTH",
+            Self::BADVERS => "BADVERS",
+            Self::BADCOOKIE => "BADCOOKIE",
+            Self(value) => return write!(f, "RCODE{value}"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn badvers_is_split_between_header_and_opt() {
+        assert_eq!(Rcode::BADVERS.header_bits(), 0);
+        assert_eq!(Rcode::BADVERS.extended_bits(), 1);
+        assert_eq!(Rcode::new(0xffff).value(), 0xfff);
+    }
+
+    #[test]
+    fn logs_show_mnemonics() {
+        assert_eq!(Rcode::NXDOMAIN.to_string(), "NXDOMAIN");
+        assert_eq!(Rcode::new(11).to_string(), "RCODE11");
+    }
+}

@@ -1,0 +1,325 @@
+//! Changing a zone: what is touched is copied, the rest stays shared.
+
+mod error;
+
+use std::sync::Arc;
+
+pub use error::EditError;
+
+use super::entry::{self, Entry};
+use super::rrset;
+use super::shard::{NAMES_PER_SHARD, Shard};
+use super::{Inner, Page, SHARDS_PER_PAGE, Zone, hash, place};
+use crate::name::{Name, is_at_or_below};
+use crate::record::{RecordType, Rrset};
+use crate::wire::{is_wildcard, parent};
+
+/// A zone shrinks its list of shards when fewer than this many names would be in each.
+const TOO_FEW_PER_SHARD: usize = 4;
+
+/// Changes to a zone that nobody sees until [`finish`](Edit::finish). A change that fails leaves
+/// the edit as it was.
+pub struct Edit {
+    zone: Inner,
+    /// Where an entry is written before it is put into its shard; kept to be used again.
+    scratch: Vec<u8>,
+}
+
+impl Edit {
+    pub(super) fn new(zone: Inner) -> Self {
+        Self {
+            zone,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Puts the SOA into an empty zone.
+    pub(super) fn start(&mut self, soa: &Rrset) {
+        let apex = self.zone.apex.clone();
+        // Cannot fail: the RRset is one SOA that was built from its fields.
+        let _ = self.rewrite(&apex, RecordType::SOA, Some(soa));
+    }
+
+    /// The name at the top of the zone.
+    pub fn apex(&self) -> &Name {
+        &self.zone.apex
+    }
+
+    /// Puts an RRset at a name in place of the one of its type. One without records removes the
+    /// type. The names between it and the apex come into being if they have to.
+    ///
+    /// # Errors
+    ///
+    /// When the name is not at or below the apex; the type is none that a zone can hold; the data
+    /// does not suit the type; the set is larger than [`MAX_RRSET`](crate::MAX_RRSET); a CNAME
+    /// would stand beside other records or another CNAME (RFC 1034 §3.6.2, RFC 2181 §10.1); a
+    /// SOA would stand elsewhere than at the apex, or not alone.
+    pub fn set(&mut self, name: &Name, rrset: &Rrset) -> Result<(), EditError> {
+        if rrset.data.is_empty() {
+            return self.remove(name, rrset.rtype).map(drop);
+        }
+        self.check(name, rrset)?;
+        self.rewrite(name, rrset.rtype, Some(rrset))
+    }
+
+    /// Removes the records of a type at a name, and the name with its last ones. Returns whether
+    /// there were any.
+    ///
+    /// # Errors
+    ///
+    /// When the name is not at or below the apex, or for the SOA at the apex, without which there
+    /// is no zone.
+    pub fn remove(&mut self, name: &Name, rtype: RecordType) -> Result<bool, EditError> {
+        self.check_place(name)?;
+        if rtype == RecordType::SOA && *name == self.zone.apex {
+            return Err(EditError::SoaNeeded { apex: name.clone() });
+        }
+        let Some(entry) = self.zone.find(name.as_wire()) else {
+            return Ok(false);
+        };
+        if entry.rrset(rtype).is_none() {
+            return Ok(false);
+        }
+        self.rewrite(name, rtype, None)?;
+        self.prune(name.as_wire());
+        Ok(true)
+    }
+
+    /// Removes all records at a name, at the apex all but the SOA. Names below it stay. Returns
+    /// whether there were any.
+    ///
+    /// # Errors
+    ///
+    /// When the name is not at or below the apex.
+    pub fn remove_name(&mut self, name: &Name) -> Result<bool, EditError> {
+        self.check_place(name)?;
+        let Some(entry) = self.zone.find(name.as_wire()) else {
+            return Ok(false);
+        };
+        let types: Vec<RecordType> = entry
+            .rrsets()
+            .map(|rrset| rrset.rtype())
+            .filter(|rtype| *rtype != RecordType::SOA)
+            .collect();
+        for rtype in &types {
+            self.remove(name, *rtype)?;
+        }
+        Ok(!types.is_empty())
+    }
+
+    /// The changed zone.
+    pub fn finish(mut self) -> Zone {
+        if self.zone.shard_count > 1 && self.zone.names < self.zone.shard_count * TOO_FEW_PER_SHARD
+        {
+            let shards = (self.zone.names * 2 / NAMES_PER_SHARD).next_power_of_two();
+            self.resize(shards);
+        }
+        Zone(Arc::new(self.zone))
+    }
+
+    fn check_place(&self, name: &Name) -> Result<(), EditError> {
+        if name.is_at_or_below(&self.zone.apex) {
+            return Ok(());
+        }
+        Err(EditError::OutsideZone {
+            name: name.clone(),
+            apex: self.zone.apex.clone(),
+        })
+    }
+
+    fn check(&self, name: &Name, rrset: &Rrset) -> Result<(), EditError> {
+        self.check_place(name)?;
+        let rtype = rrset.rtype;
+        if !rtype.is_data() {
+            return Err(EditError::NotData {
+                name: name.clone(),
+                rtype,
+            });
+        }
+        if rtype == RecordType::SOA && (*name != self.zone.apex || !is_single(rrset)) {
+            return Err(EditError::SoaMisplaced { name: name.clone() });
+        }
+        if rtype == RecordType::CNAME && !is_single(rrset) {
+            return Err(EditError::Conflict {
+                name: name.clone(),
+                rtype,
+                present: rtype,
+            });
+        }
+        let entry = self.zone.find(name.as_wire());
+        let mut present = entry
+            .iter()
+            .flat_map(Entry::rrsets)
+            .map(|rrset| rrset.rtype());
+        match present.find(|present| exclude_each_other(*present, rtype)) {
+            Some(present) => Err(EditError::Conflict {
+                name: name.clone(),
+                rtype,
+                present,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn check_room(&mut self, name: &Name, length: usize) -> Result<(), EditError> {
+        let hash = self.zone.hash(name.as_wire());
+        match self.shard(hash) {
+            Some(shard) if shard.has_room(length) => Ok(()),
+            _ => Err(EditError::Full { name: name.clone() }),
+        }
+    }
+
+    /// Writes the entry of a name anew: without its RRset of the type, and with `new` if given.
+    fn rewrite(
+        &mut self,
+        name: &Name,
+        rtype: RecordType,
+        new: Option<&Rrset>,
+    ) -> Result<(), EditError> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let wire = name.as_wire();
+        let old = self.zone.find(wire);
+        let existed = old.is_some();
+        let was_cut = old.is_some_and(|old| old.is_cut());
+        let children = old.map_or(0, |old| old.children);
+        let can_be_cut = *name != self.zone.apex && !is_wildcard(wire);
+        let written = entry::write(wire, can_be_cut, children, &mut scratch, |out| {
+            let kept = old
+                .iter()
+                .flat_map(Entry::rrsets)
+                .filter(|kept| kept.rtype() != rtype);
+            kept.for_each(|kept| rrset::copy(kept, out));
+            new.map_or(Ok(()), |new| rrset::write(name, new, out))
+        });
+        let written = written.and_then(|()| self.check_room(name, scratch.len()));
+        if written.is_ok() {
+            let entry = Entry::read(&scratch);
+            let is_cut = entry.is_some_and(|entry| entry.is_cut());
+            let soa = entry.and_then(|entry| entry.rrset(RecordType::SOA));
+            if let Some(soa) = soa.and_then(rrset::negative_soa) {
+                self.zone.negative_soa = soa.into();
+            }
+            self.zone.cuts = self.zone.cuts + usize::from(is_cut) - usize::from(was_cut);
+            if existed {
+                self.put(wire, &scratch);
+            } else {
+                self.create(wire, &scratch);
+            }
+        }
+        self.scratch = scratch;
+        written
+    }
+
+    /// Puts the entry of a new name, and those of the names above it that do not exist yet.
+    fn create(&mut self, name: &[u8], entry: &[u8]) {
+        self.put_new(name, entry);
+        let mut empty = Vec::new();
+        let mut above = parent(name);
+        while let Some(name) = above.filter(|above| is_at_or_below(above, self.zone.apex.as_wire()))
+        {
+            if let Some(children) = self.zone.find(name).map(|entry| entry.children) {
+                self.set_children(name, children.saturating_add(1));
+                return;
+            }
+            let _: Result<(), EditError> = entry::write(name, false, 1, &mut empty, |_| Ok(()));
+            self.put_new(name, &empty);
+            above = parent(name);
+        }
+    }
+
+    /// Removes a name that has neither records nor children, and then those above it that are
+    /// left the same way.
+    fn prune(&mut self, name: &[u8]) {
+        let mut name = name;
+        while name != self.zone.apex.as_wire()
+            && let Some(entry) = self.zone.find(name)
+            && entry.has_no_records()
+            && entry.children == 0
+            && let Some(above) = parent(name)
+        {
+            let hash = self.zone.hash(name);
+            if let Some(shard) = self.shard(hash) {
+                shard.remove(hash, name);
+            }
+            self.zone.names -= 1;
+            self.zone.wildcards -= usize::from(is_wildcard(name));
+            if let Some(children) = self.zone.find(above).map(|entry| entry.children) {
+                self.set_children(above, children.saturating_sub(1));
+            }
+            name = above;
+        }
+    }
+
+    fn put_new(&mut self, name: &[u8], entry: &[u8]) {
+        if self.zone.names >= self.zone.shard_count * NAMES_PER_SHARD {
+            self.resize(self.zone.shard_count * 2);
+        }
+        self.zone.names += 1;
+        self.zone.wildcards += usize::from(is_wildcard(name));
+        self.put(name, entry);
+    }
+
+    fn put(&mut self, name: &[u8], entry: &[u8]) {
+        let hasher = self.zone.hasher.clone();
+        let hash = self.zone.hash(name);
+        if let Some(shard) = self.shard(hash) {
+            shard.put(hash, entry, |name| super::hash(&hasher, name));
+        }
+    }
+
+    fn set_children(&mut self, name: &[u8], children: u32) {
+        let hash = self.zone.hash(name);
+        if let Some(shard) = self.shard(hash) {
+            shard.set_children(hash, name, children);
+        }
+    }
+
+    /// The shard for a hash, copied first if another zone shares it.
+    fn shard(&mut self, hash: u64) -> Option<&mut Shard> {
+        let (page, shard) = self.zone.place(hash);
+        let page = Arc::make_mut(self.zone.pages.get_mut(page)?);
+        page.0.get_mut(shard).map(Arc::make_mut)
+    }
+
+    /// Spreads the names anew over this many shards, a power of two.
+    fn resize(&mut self, shards: usize) {
+        let hasher = &self.zone.hasher;
+        let mut pages: Vec<Page> = Vec::new();
+        pages.resize_with(shards.div_ceil(SHARDS_PER_PAGE), Page::default);
+        let mut spread: Vec<Shard> = Vec::new();
+        spread.resize_with(shards, Shard::default);
+        for (name, entry) in self.zone.shards().flat_map(Shard::written) {
+            let hash = hash(hasher, name);
+            let (page, shard) = place(hash, shards);
+            if let Some(shard) = spread.get_mut(page * SHARDS_PER_PAGE + shard) {
+                shard.put(hash, entry, |name| super::hash(hasher, name));
+            }
+        }
+        for (number, shard) in spread.into_iter().enumerate() {
+            if let Some(page) = pages.get_mut(number / SHARDS_PER_PAGE) {
+                page.0.push(Arc::new(shard));
+            }
+        }
+        self.zone.pages = pages.into_iter().map(Arc::new).collect();
+        self.zone.shard_count = shards;
+    }
+}
+
+/// Whether all records of the set are equal, and so count as one.
+fn is_single(rrset: &Rrset) -> bool {
+    rrset
+        .data
+        .windows(2)
+        .all(|pair| pair.first() == pair.last())
+}
+
+/// Whether one of two types is CNAME and the other may not stand beside it. Signatures and denials
+/// may (RFC 4035 §2.5).
+fn exclude_each_other(one: RecordType, other: RecordType) -> bool {
+    let stands_beside = |rtype| matches!(rtype, RecordType::RRSIG | RecordType::NSEC);
+    match (one, other) {
+        (RecordType::CNAME, RecordType::CNAME) => false,
+        (RecordType::CNAME, rtype) | (rtype, RecordType::CNAME) => !stands_beside(rtype),
+        _ => false,
+    }
+}

@@ -1,0 +1,265 @@
+//! Zones against a naive model: whatever is edited in whatever order, a look-up gives what the
+//! RFCs' prose gives when it is followed step by step over a sorted map. A difference would be a
+//! wrong or missing answer after some history of changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use answer::{Lookup, LookupName, Name, RecordData, RecordType, Rrset, Soa, Zone};
+use proptest::prelude::*;
+
+const APEX: &str = "zone.test";
+const TYPES: [RecordType; 6] = [
+    RecordType::A,
+    RecordType::AAAA,
+    RecordType::TXT,
+    RecordType::CNAME,
+    RecordType::NS,
+    RecordType::DS,
+];
+
+#[derive(Clone, Debug)]
+enum Change {
+    Set(Name, RecordType, u8),
+    Remove(Name, RecordType),
+    RemoveName(Name),
+    /// Ends the edit and begins the next.
+    Finish,
+}
+
+#[derive(Debug, PartialEq)]
+enum Outcome {
+    Found(RecordType, Vec<Vec<u8>>),
+    NoData,
+    NoSuchName,
+    Alias(Vec<Vec<u8>>),
+    Cut(Name),
+    NotHere,
+}
+
+type Records = BTreeMap<RecordType, Vec<RecordData>>;
+
+/// A zone as the RFCs describe it: names with records, nothing prepared.
+#[derive(Default)]
+struct Model(BTreeMap<Name, Records>);
+
+impl Model {
+    fn set(&mut self, name: &Name, rrset: &Rrset) {
+        self.0
+            .entry(name.clone())
+            .or_default()
+            .insert(rrset.rtype, rrset.data.clone());
+    }
+
+    /// Whether a CNAME and something else would stand at one name.
+    fn conflicts(&self, name: &Name, rtype: RecordType) -> bool {
+        self.0.get(name).is_some_and(|records| {
+            records.keys().any(|present| {
+                *present != rtype && (rtype == RecordType::CNAME || *present == RecordType::CNAME)
+            })
+        })
+    }
+
+    fn remove(&mut self, name: &Name, rtype: RecordType) -> bool {
+        let Some(records) = self.0.get_mut(name) else {
+            return false;
+        };
+        let removed = records.remove(&rtype).is_some();
+        if records.is_empty() {
+            self.0.remove(name);
+        }
+        removed
+    }
+
+    fn remove_name(&mut self, name: &Name) -> bool {
+        let types: Vec<_> = self
+            .0
+            .get(name)
+            .into_iter()
+            .flat_map(|all| all.keys())
+            .copied()
+            .collect();
+        let mut removed = false;
+        for rtype in types.into_iter().filter(|rtype| *rtype != RecordType::SOA) {
+            removed |= self.remove(name, rtype);
+        }
+        removed
+    }
+
+    /// A name exists when it or a name below it has records (RFC 4592 §2.2.2).
+    fn exists(&self, name: &Name) -> bool {
+        self.0.keys().any(|owner| owner.is_at_or_below(name))
+    }
+
+    fn lookup(&self, apex: &Name, name: &Name, rtype: RecordType) -> Outcome {
+        if !name.is_at_or_below(apex) {
+            return Outcome::NotHere;
+        }
+        let mut way = Vec::new();
+        let mut next = Some(name.clone());
+        while let Some(name) = next.filter(|name| name.is_at_or_below(apex)) {
+            next = name.parent();
+            way.push(name);
+        }
+        for above in way
+            .iter()
+            .rev()
+            .filter(|above| *above != apex && !above.is_wildcard())
+        {
+            let is_cut = self
+                .0
+                .get(above)
+                .is_some_and(|all| all.contains_key(&RecordType::NS));
+            if is_cut && !(above == name && rtype == RecordType::DS) {
+                return Outcome::Cut(above.clone());
+            }
+        }
+        if self.exists(name) {
+            return self.select(name, rtype);
+        }
+        let encloser = way
+            .iter()
+            .find(|above| self.exists(above))
+            .expect("the apex exists");
+        let source = encloser.prepend(b"*").expect("short names");
+        if self.exists(&source) {
+            self.select(&source, rtype)
+        } else {
+            Outcome::NoSuchName
+        }
+    }
+
+    fn select(&self, name: &Name, rtype: RecordType) -> Outcome {
+        let empty = Records::new();
+        let records = self.0.get(name).unwrap_or(&empty);
+        let bytes =
+            |data: &Vec<RecordData>| data.iter().map(|one| one.as_bytes().to_vec()).collect();
+        match (records.get(&rtype), records.get(&RecordType::CNAME)) {
+            (Some(data), _) => Outcome::Found(rtype, bytes(data)),
+            (None, Some(alias)) => Outcome::Alias(bytes(alias)),
+            (None, None) => Outcome::NoData,
+        }
+    }
+}
+
+fn observe(zone: &Zone, name: &Name, rtype: RecordType) -> Outcome {
+    let looked_up = LookupName::from(name);
+    let data = |rrset: answer::RrsetRef<'_>| rrset.records().map(|one| one.data.to_vec()).collect();
+    match zone.lookup(&looked_up, rtype) {
+        Lookup::Found(rrset) => Outcome::Found(rrset.rtype(), data(rrset)),
+        Lookup::NoData => Outcome::NoData,
+        Lookup::NoSuchName => Outcome::NoSuchName,
+        Lookup::Alias(rrset) => Outcome::Alias(data(rrset)),
+        Lookup::Cut(cut) => {
+            Outcome::Cut(Name::from_wire(looked_up.suffix(cut.label)).expect("a suffix is a name"))
+        }
+        Lookup::NotHere => Outcome::NotHere,
+    }
+}
+
+fn rrset(rtype: RecordType, value: u8) -> Rrset {
+    let target = Name::root()
+        .prepend(&[b'a' + value % 26])
+        .expect("a short name");
+    let one = |value: u8| match rtype {
+        RecordType::A => RecordData::a([10, 0, 0, value].into()),
+        RecordType::AAAA => RecordData::aaaa([u16::from(value); 8].into()),
+        RecordType::CNAME | RecordType::NS => RecordData::ns(&target),
+        _ => RecordData::txt(&vec![b'x'; usize::from(value)]).expect("a short text"),
+    };
+    let more = (rtype == RecordType::A).then(|| one(value ^ 1));
+    Rrset::new(
+        rtype,
+        u32::from(value),
+        std::iter::once(one(value)).chain(more),
+    )
+}
+
+/// Names of few labels over a small alphabet, so that they often meet; some outside the zone.
+fn any_name() -> impl Strategy<Value = Name> {
+    let label = prop::sample::select(vec!["a", "b", "*", "c", "Long-Label"]);
+    (
+        prop::collection::vec(label, 0..5),
+        prop::bool::weighted(0.95),
+    )
+        .prop_map(|(labels, inside)| {
+            let apex = if inside { APEX } else { "test" };
+            let apex = Name::parse(apex).expect("a name");
+            labels.iter().fold(apex, |name, label| {
+                name.prepend(label.as_bytes()).expect("short")
+            })
+        })
+}
+
+fn any_change() -> impl Strategy<Value = Change> {
+    let rtype = prop::sample::select(TYPES.to_vec());
+    prop_oneof![
+        6 => (any_name(), rtype.clone(), any::<u8>())
+            .prop_map(|(name, rtype, value)| Change::Set(name, rtype, value)),
+        3 => (any_name(), rtype).prop_map(|(name, rtype)| Change::Remove(name, rtype)),
+        2 => any_name().prop_map(Change::RemoveName),
+        1 => Just(Change::Finish),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn a_zone_answers_as_the_rfcs_say(
+        changes in prop::collection::vec(any_change(), 0..60),
+        asked in prop::collection::vec(any_name(), 30),
+    ) {
+        let apex = Name::parse(APEX).expect("a name");
+        let soa = Soa::new(apex.clone(), apex.clone(), 1);
+        let mut zone = Zone::new(apex.clone(), 5, &soa);
+        let mut model = Model::default();
+        model.set(&apex, &Rrset::new(RecordType::SOA, 5, [RecordData::soa(&soa)]));
+        let mut edit = zone.edit();
+        for change in &changes {
+            match change {
+                Change::Set(name, rtype, value) => {
+                    let rrset = rrset(*rtype, *value);
+                    let fine = name.is_at_or_below(&apex) && !model.conflicts(name, *rtype);
+                    prop_assert_eq!(edit.set(name, &rrset).is_ok(), fine);
+                    if fine {
+                        model.set(name, &rrset);
+                    }
+                }
+                Change::Remove(name, rtype) if name.is_at_or_below(&apex) => {
+                    prop_assert_eq!(edit.remove(name, *rtype), Ok(model.remove(name, *rtype)));
+                }
+                Change::RemoveName(name) if name.is_at_or_below(&apex) => {
+                    prop_assert_eq!(edit.remove_name(name), Ok(model.remove_name(name)));
+                }
+                Change::Remove(name, _) | Change::RemoveName(name) => {
+                    prop_assert!(edit.remove_name(name).is_err());
+                }
+                Change::Finish => {
+                    zone = edit.finish();
+                    edit = zone.edit();
+                }
+            }
+        }
+        zone = edit.finish();
+
+        prop_assert_eq!(zone.names(), model.0.keys().cloned().collect::<Vec<_>>());
+        let mut existing = BTreeSet::new();
+        for owner in model.0.keys() {
+            let mut name = Some(owner.clone());
+            while let Some(above) = name.filter(|name| name.is_at_or_below(&apex)) {
+                name = above.parent();
+                existing.insert(above);
+            }
+        }
+        prop_assert_eq!(zone.name_count(), existing.len());
+        for name in asked.iter().chain(&existing) {
+            for rtype in TYPES {
+                prop_assert_eq!(
+                    observe(&zone, name, rtype),
+                    model.lookup(&apex, name, rtype),
+                    "{} {}", name, rtype
+                );
+            }
+        }
+    }
+}

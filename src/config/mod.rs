@@ -1,0 +1,170 @@
+//! From the text of a Corefile to typed server blocks.
+//!
+//! [`check`] is all of it: it parses, reads the keys, runs every directive's setup and looks for
+//! zones that are served twice. It touches nothing outside, so `callsign check` and a start and a
+//! reload all call it, and all show the same mistakes.
+
+pub mod keys;
+mod listens;
+pub mod options;
+pub mod reverse;
+
+use answer::Name;
+use corefile::{Diagnostic, Directive, ServerBlock, Sources, Token};
+
+pub use listens::{Endpoint, ListenAddress};
+pub use options::{BUILT_IN, DNS_PORT, Origin, StartOptions, Text};
+
+use crate::plugins::{BlockDraft, DIRECTIVES, PlannedPart, Setup, ZoneKey, coredns};
+use keys::{KeyError, Scheme};
+
+/// A configuration that has been checked.
+pub struct Configuration {
+    /// Where to listen and what to serve there, in the order of the file.
+    pub endpoints: Vec<Endpoint>,
+    /// The plugins of each server block, in the order of the file; [`Endpoint::zones`] has the
+    /// numbers.
+    pub blocks: Vec<Vec<PlannedPart>>,
+    /// What is odd but allowed.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Reads and checks a configuration. `sources` is given every file that was read, so that what is
+/// found can be shown.
+///
+/// # Errors
+///
+/// Everything that is wrong, with the warnings among it, in the order of the text.
+pub fn check(
+    sources: &mut Sources,
+    text: &Text,
+    options: &StartOptions,
+    environment: &dyn corefile::Environment,
+) -> Result<Configuration, Vec<Diagnostic>> {
+    let Text { name, directory, text } = text;
+    let file = corefile::parse(sources, name, directory, text, environment)?;
+    let mut diagnostics = file.warnings;
+    if file.blocks.is_empty() {
+        let error = Diagnostic::error(None, format!("{name} has no server block, so nothing would be served"));
+        diagnostics.push(error.help("the smallest one is `. { whoami }`, on three lines"));
+    }
+    let mut drafts: Vec<BlockDraft> =
+        file.blocks.iter().map(|block| draft(block, options, &mut diagnostics)).collect();
+    // Directive by directive and not block by block, as in CoreDNS: what a directive of one block
+    // leaves behind, a later directive of another may use.
+    for definition in DIRECTIVES {
+        for (block, draft) in file.blocks.iter().zip(&mut drafts) {
+            let directives = named(block, definition.name);
+            if !directives.is_empty() {
+                let diagnostics = &mut diagnostics;
+                (definition.setup)(&mut Setup { directives: &directives, block: draft, options, diagnostics });
+            }
+        }
+    }
+    for directive in file.blocks.iter().flat_map(|block| &block.directives) {
+        diagnostics.extend(unknown_directive(&directive.name));
+    }
+    let endpoints = listens::endpoints(&drafts, &mut diagnostics);
+    let mut collected = corefile::Diagnostics::new();
+    sort(&mut diagnostics);
+    collected.extend(diagnostics);
+    let blocks = drafts.into_iter().map(|draft| draft.parts).collect();
+    let ((endpoints, blocks), warnings) = collected.into_result((endpoints, blocks))?;
+    Ok(Configuration { endpoints, blocks, warnings })
+}
+
+/// In the order of the text; what has no place comes first.
+fn sort(diagnostics: &mut [Diagnostic]) {
+    diagnostics.sort_by_key(|diagnostic| diagnostic.span.map(|span| (span.file, span.start)));
+}
+
+fn named<'a>(block: &'a ServerBlock, name: &str) -> Vec<&'a Directive> {
+    block.directives.iter().filter(|directive| directive.name() == name).collect()
+}
+
+fn unknown_directive(word: &Token) -> Option<Diagnostic> {
+    let names: Vec<&str> = DIRECTIVES.iter().map(|definition| definition.name).collect();
+    if names.contains(&word.text.as_str()) {
+        return None;
+    }
+    if !coredns::has(&word.text) {
+        return Some(word.unknown("directive", &names));
+    }
+    let message = format!("{} is a directive of CoreDNS that Callsign does not have", word.shown());
+    Some(
+        Diagnostic::error(word.span, message)
+            .label("not available here")
+            .help(format!("accepted here: {}", names.join(", "))),
+    )
+}
+
+/// What the keys of a block say.
+fn draft(block: &ServerBlock, options: &StartOptions, diagnostics: &mut Vec<Diagnostic>) -> BlockDraft {
+    let mut draft = BlockDraft::default();
+    for token in &block.keys {
+        match keys::parse(&token.text) {
+            Err(error) => diagnostics.push(key_error(token, &error)),
+            Ok(key) if key.scheme != Scheme::Dns => diagnostics.push(
+                Diagnostic::error(token.span, format!("{} cannot be served yet", token.shown()))
+                    .label("only DNS over UDP and TCP is served")
+                    .help("write the key without a scheme"),
+            ),
+            Ok(key) => {
+                let port = key.port.unwrap_or(options.dns_port);
+                for name in key.zones {
+                    if !keys::has_preferred_syntax(&name) {
+                        diagnostics.push(odd_zone(token, &name));
+                    }
+                    draft.zones.push(ZoneKey { name, port, span: token.span });
+                }
+            }
+        }
+    }
+    draft
+}
+
+fn odd_zone(token: &Token, name: &Name) -> Diagnostic {
+    Diagnostic::warning(token.span, format!("zone `{name}` is not written as host names are"))
+        .label("letters, digits and hyphens are usual (RFC 1035, section 2.3.1)")
+}
+
+fn key_error(token: &Token, error: &KeyError) -> Diagnostic {
+    let at = |message: String, label: String| Diagnostic::error(token.span, message).label(label);
+    let shown = token.shown();
+    match error {
+        KeyError::UnknownScheme(scheme) => {
+            let names = Scheme::ALL.iter().map(|(name, _)| *name);
+            let label = match corefile::nearest(scheme, names) {
+                Some(meant) => format!("did you mean `{meant}://`?"),
+                None => "no such scheme".to_owned(),
+            };
+            at(format!("{shown} has an unknown scheme"), label)
+        }
+        KeyError::PortMissing => {
+            at(format!("{shown} ends in a colon"), "expected a port after it, or no colon".into())
+        }
+        KeyError::BadPort(port) => {
+            at(format!("`{port}` is not a port"), "expected a number from 1 to 65535".into())
+        }
+        KeyError::BadNetwork(error) => at(format!("{shown} is not a network"), error.to_string()),
+        KeyError::BadZone(error) => at(format!("{shown} is not a zone"), error.to_string()),
+        KeyError::TooLong(length) => at(
+            format!("{shown} is not a zone"),
+            format!("it has {length} characters; a zone has at most 255"),
+        ),
+    }
+    .help("a key is a zone (`example.org`, `.`) or a network (`10.0.0.0/24`), with `:PORT` after it if wanted")
+}
+
+/// Shows diagnostics one below the other, with an empty line between.
+#[must_use]
+pub fn render(diagnostics: &[Diagnostic], sources: &Sources, colored: bool) -> String {
+    let shown = diagnostics.iter().map(|diagnostic| match colored {
+        true => diagnostic.render_colored(sources),
+        false => diagnostic.render(sources),
+    });
+    shown.collect::<Vec<_>>().join("\n\n")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,153 @@
+//! How the program was started: what the command line says and the Corefile cannot.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use corefile::MAX_FILE_BYTES;
+
+/// The port of DNS over UDP and TCP (RFC 1035 §4.2).
+pub const DNS_PORT: u16 = 53;
+
+/// The configuration of a start without a Corefile: the node claims a name on this machine and
+/// answers for it.
+pub const BUILT_IN: &str = "\
+. {
+    identity node {
+        pattern node{{.ID}}.cluster.internal.
+        limit 1000
+        store local
+    }
+}
+";
+
+/// Where the configuration comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A file.
+    File(PathBuf),
+    /// Standard input, read once at the start.
+    StandardInput,
+    /// [`BUILT_IN`].
+    BuiltIn,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(formatter, "{}", path.display()),
+            Self::StandardInput => formatter.write_str("standard input"),
+            Self::BuiltIn => formatter.write_str("the built-in configuration"),
+        }
+    }
+}
+
+/// What a start was asked to do.
+#[derive(Clone, Debug)]
+pub struct StartOptions {
+    /// Where the configuration comes from.
+    pub origin: Origin,
+    /// The port of the keys that name none.
+    pub dns_port: u16,
+    /// Whether another port may be taken when `dns_port` cannot be had: only without a Corefile
+    /// and without the flag.
+    pub may_change_port: bool,
+    /// Where the number of the process is written.
+    pub pid_file: Option<PathBuf>,
+    /// Whether the banner is left out.
+    pub quiet: bool,
+    /// Where the node keeps who it is; [`None`] for the usual place.
+    pub state_folder: Option<PathBuf>,
+    /// Whether a full pool ends the program.
+    pub require_claim: bool,
+}
+
+impl Default for StartOptions {
+    /// The built-in configuration on port 53.
+    fn default() -> Self {
+        Self {
+            origin: Origin::BuiltIn,
+            dns_port: DNS_PORT,
+            may_change_port: false,
+            pid_file: None,
+            quiet: false,
+            state_folder: None,
+            require_claim: false,
+        }
+    }
+}
+
+/// The text of a configuration, with what the parser needs to know of it.
+#[derive(Clone, Debug)]
+pub struct Text {
+    /// What messages call it.
+    pub name: String,
+    /// What imports with a relative path start from.
+    pub directory: PathBuf,
+    /// The text itself.
+    pub text: String,
+}
+
+impl Origin {
+    /// Reads the text.
+    ///
+    /// # Errors
+    ///
+    /// One line that says which file cannot be read and why.
+    pub fn read(&self) -> Result<Text, String> {
+        let (name, directory, text) = match self {
+            Self::File(path) => {
+                let text = std::fs::File::open(path)
+                    .and_then(read_text)
+                    .map_err(|error| format!("cannot read the Corefile {}: {}", path.display(), reason(&error)))?;
+                let directory = path.parent().unwrap_or(Path::new("")).to_owned();
+                (path.display().to_string(), directory, text)
+            }
+            Self::StandardInput => {
+                let text = read_text(io::stdin().lock())
+                    .map_err(|error| format!("cannot read standard input: {}", reason(&error)))?;
+                ("stdin".to_owned(), PathBuf::new(), text)
+            }
+            Self::BuiltIn => ("built-in".to_owned(), PathBuf::new(), BUILT_IN.to_owned()),
+        };
+        Ok(Text { name, directory, text })
+    }
+}
+
+/// Reads one byte more than is allowed at most, so that the parser sees that it is too much.
+fn read_text(from: impl Read) -> io::Result<String> {
+    let mut text = String::new();
+    from.take(MAX_FILE_BYTES as u64 + 1).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// The system's reason without its number.
+#[must_use]
+pub fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
+        io::ErrorKind::InvalidData => "it is not UTF-8 text".to_owned(),
+        _ => {
+            let text = error.to_string();
+            match text.split_once(" (os error") {
+                Some((text, _)) => text.to_lowercase(),
+                None => text,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// If this fails, a missing or unreadable Corefile is reported without its name or reason.
+    #[test]
+    fn an_unreadable_file_is_named() {
+        let message = |path: &str| Origin::File(path.into()).read().unwrap_err();
+        assert_eq!(message("/nowhere/Corefile"), "cannot read the Corefile /nowhere/Corefile: no such file");
+        assert_eq!(message("/"), "cannot read the Corefile /: it is a directory");
+    }
+}

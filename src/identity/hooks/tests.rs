@@ -1,0 +1,256 @@
+use std::path::Path;
+use std::sync::Mutex;
+
+use super::*;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn shell(event: Event, script: &str) -> Hook {
+    let words = ["sh", "-c", script].map(str::to_owned);
+    Hook {
+        event,
+        command: CommandLine::from_words(&words).unwrap(),
+    }
+}
+
+fn environment() -> Environment {
+    Environment {
+        pool: "worker".into(),
+        name: "worker4.tf.local.".into(),
+        slot: Some(4),
+        epoch: Some(77),
+        addresses: vec!["10.0.0.5".parse().unwrap(), "fd00::5".parse().unwrap()],
+        member: None,
+    }
+}
+
+/// Collects what `work` logs.
+async fn logged(work: impl Future<Output = ()>) -> String {
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(move || Writer(writer.clone()))
+        .finish();
+    // Tasks that it starts run on this thread as well.
+    let guard = tracing::subscriber::set_default(subscriber);
+    work.await;
+    drop(guard);
+    let bytes = log.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap()
+}
+
+struct Writer(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Writer {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}
+
+#[test]
+fn events_are_read_by_their_words() {
+    for event in Event::ALL {
+        assert_eq!(event.to_string().parse(), Ok(event));
+    }
+    let error = "claim".parse::<Event>().unwrap_err();
+    assert!(error.contains("claimed, degraded, lost, released, member-join, member-leave"));
+}
+
+/// Scripts are written against these names.
+#[tokio::test]
+async fn commands_are_told_what_happened() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("environment");
+    let script = format!("env | grep ^CALLSIGN_ | sort >> {}", file.display());
+    let hooks = Hooks::start(vec![
+        shell(Event::Claimed, &script),
+        shell(Event::MemberJoin, &script),
+    ]);
+    hooks.run(Event::Claimed, environment());
+    hooks.run(Event::Lost, environment());
+    let member = Some(MemberEnvironment {
+        name: "worker5.tf.local.".into(),
+        slot: 5,
+        addresses: vec!["10.0.0.6".parse().unwrap()],
+    });
+    let nameless = Environment {
+        pool: "worker".into(),
+        member,
+        ..Environment::default()
+    };
+    hooks.run(Event::MemberJoin, nameless);
+    assert!(hooks.finish(PATIENCE).await);
+    assert_eq!(
+        read(&file),
+        "CALLSIGN_ADDRESSES=10.0.0.5 fd00::5\nCALLSIGN_EPOCH=77\nCALLSIGN_EVENT=claimed\n\
+         CALLSIGN_NAME=worker4.tf.local.\nCALLSIGN_POOL=worker\nCALLSIGN_SLOT=4\n\
+         CALLSIGN_ADDRESSES=\nCALLSIGN_EPOCH=\nCALLSIGN_EVENT=member-join\n\
+         CALLSIGN_MEMBER_ADDRESSES=10.0.0.6\nCALLSIGN_MEMBER_NAME=worker5.tf.local.\n\
+         CALLSIGN_MEMBER_SLOT=5\nCALLSIGN_NAME=\nCALLSIGN_POOL=worker\nCALLSIGN_SLOT=\n"
+    );
+}
+
+/// A script that takes its time must not be overtaken by the next event's.
+#[tokio::test]
+async fn commands_run_one_after_the_other_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, gate) = (folder.path().join("order"), folder.path().join("gate"));
+    let slow = format!(
+        "until [ -e {} ]; do sleep 0.01; done; echo slow >> {}",
+        gate.display(),
+        file.display()
+    );
+    let quick = format!("echo $CALLSIGN_EVENT >> {}", file.display());
+    let hooks = Hooks::start(vec![
+        shell(Event::Claimed, &slow),
+        shell(Event::Claimed, &quick),
+        shell(Event::Lost, &quick),
+    ]);
+    hooks.run(Event::Claimed, environment());
+    hooks.run(Event::Lost, environment());
+    assert_eq!(read(&file), "");
+    std::fs::write(&gate, "").unwrap();
+    assert!(hooks.finish(PATIENCE).await);
+    assert_eq!(read(&file), "slow\nclaimed\nlost\n");
+}
+
+#[tokio::test]
+async fn output_and_failures_reach_the_log() {
+    let script = "echo first; printf 'no\\033end' >&2; exit 3";
+    let log = logged(async {
+        let hooks = Hooks::start(vec![
+            shell(Event::Claimed, script),
+            shell(Event::Lost, "yes | head -n 5000"),
+            Hook {
+                event: Event::Released,
+                command: CommandLine::from_words(&["/nonexistent/hook".to_owned()]).unwrap(),
+            },
+        ]);
+        hooks.run(Event::Claimed, environment());
+        hooks.run(Event::Lost, environment());
+        hooks.run(Event::Released, environment());
+        assert!(hooks.finish(PATIENCE).await);
+    })
+    .await;
+    for (level, expected) in [
+        ("INFO", "on claimed: first"),
+        ("INFO", "on claimed: no end"),
+        (
+            "WARN",
+            "the command on claimed ended with exit status: 3: sh -c",
+        ),
+        ("INFO", "on lost: 4900 more lines"),
+        (
+            "WARN",
+            "the command on released cannot be run: No such file",
+        ),
+    ] {
+        let line = log.lines().find(|line| line.contains(expected));
+        assert!(
+            line.is_some_and(|line| line.contains(level)),
+            "{expected}:\n{log}"
+        );
+    }
+    assert_eq!(log.matches("on lost: y").count(), LINES);
+}
+
+/// A script that hangs must not keep all later events waiting for ever.
+#[tokio::test]
+async fn a_command_that_hangs_is_killed_and_the_next_one_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ran");
+    let touch = format!("echo $CALLSIGN_EVENT > {}", file.display());
+    let log = logged(async {
+        let hooks = vec![
+            shell(Event::Claimed, "sleep 1000"),
+            shell(Event::Lost, &touch),
+        ];
+        let hooks = Hooks::with_limit(hooks, Duration::from_secs(1));
+        hooks.run(Event::Claimed, environment());
+        hooks.run(Event::Lost, environment());
+        assert!(hooks.finish(PATIENCE).await);
+    })
+    .await;
+    assert!(
+        log.contains("was killed after 1s: sh -c sleep 1000"),
+        "{log}"
+    );
+    assert_eq!(read(&file), "lost\n");
+}
+
+/// A daemon that a script starts keeps the script's output open: it must not count as hanging.
+#[tokio::test]
+async fn what_a_command_leaves_in_the_background_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pid");
+    let script = format!("sleep 1000 & echo $! > {}; echo started", file.display());
+    let log = logged(async {
+        let hooks = Hooks::start(vec![shell(Event::Claimed, &script)]);
+        hooks.run(Event::Claimed, environment());
+        assert!(hooks.finish(PATIENCE).await);
+    })
+    .await;
+    assert!(log.contains("on claimed: started"), "{log}");
+    let pid: i32 = read(&file).trim().parse().unwrap();
+    let daemon = nix::unistd::Pid::from_raw(pid);
+    assert_eq!(
+        nix::sys::signal::kill(daemon, nix::sys::signal::Signal::SIGKILL),
+        Ok(())
+    );
+}
+
+#[tokio::test]
+async fn a_full_queue_drops_counts_and_says_so() {
+    let log = logged(async {
+        let hooks = Hooks::start(vec![shell(Event::MemberJoin, "sleep 1000")]);
+        // Nothing is taken from the queue before this test waits for something.
+        for _ in 0..QUEUE + 2 {
+            hooks.run(Event::MemberJoin, environment());
+        }
+        assert_eq!(hooks.dropped(), 2);
+        assert!(!hooks.finish(Duration::from_millis(50)).await);
+    })
+    .await;
+    assert_eq!(
+        log.matches("the commands on member-join are left out")
+            .count(),
+        2
+    );
+    assert!(log.contains("cut short"), "{log}");
+}
+
+/// A child with systemd's socket would report itself as us.
+#[test]
+fn what_systemd_told_us_is_not_passed_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("environment");
+    let test = "hooks::tests::prints_its_environment";
+    let status = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([test, "--ignored"])
+        .env("NOTIFY_SOCKET", "/run/notify")
+        .env("CALLSIGN_TEST_FILE", &file)
+        .stdout(std::process::Stdio::null())
+        .status();
+    assert!(status.unwrap().success());
+    let variables = read(&file);
+    assert!(variables.contains("PATH="), "{variables}");
+    assert!(!variables.contains("NOTIFY_SOCKET"), "{variables}");
+}
+
+#[tokio::test]
+#[ignore = "needs the environment that what_systemd_told_us_is_not_passed_on sets"]
+async fn prints_its_environment() {
+    let hooks = Hooks::start(vec![shell(Event::Claimed, "env > \"$CALLSIGN_TEST_FILE\"")]);
+    hooks.run(Event::Claimed, environment());
+    assert!(hooks.finish(PATIENCE).await);
+}

@@ -1,0 +1,97 @@
+//! Whether a slot is ours at this moment.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+
+use crate::clock::BootTime;
+use crate::store::{Epoch, Slot};
+
+/// A handle that says whether this process owns a slot of a pool, for all who act in its name.
+///
+/// The store could be unreachable and the process could have been stopped for an hour: the check
+/// is right all the same, because it reads the clock and the claim's deadline each time. What
+/// happens between a check and an act no check can know; so whoever acts on something shared
+/// passes the epoch along, and what is shared refuses smaller epochs than it has seen.
+#[derive(Clone, Debug, Default)]
+pub struct Ownership(Arc<ArcSwapOption<Owned>>);
+
+/// A stretch of time in which a slot is ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Owned {
+    slot: Slot,
+    epoch: Epoch,
+    since: BootTime,
+    until: BootTime,
+}
+
+/// A passed check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// The slot that is ours.
+    pub slot: Slot,
+    /// The fencing token.
+    pub epoch: Epoch,
+    /// The clock value for which this is true.
+    pub at: BootTime,
+}
+
+impl Ownership {
+    /// The slot that is ours, or [`None`].
+    #[must_use]
+    pub fn check(&self) -> Option<Stamp> {
+        // The clock first: were it read after the claim, this thread could sleep in between while
+        // the claim is given back and somebody else takes it, and then stamp a later moment.
+        let at = BootTime::now();
+        let owned = self.0.load();
+        let owned = owned.as_deref()?;
+        let Owned {
+            slot,
+            epoch,
+            since,
+            until,
+        } = *owned;
+        (since <= at && at < until).then_some(Stamp { slot, epoch, at })
+    }
+
+    /// The slot is ours until `until`.
+    pub(super) fn own(&self, slot: Slot, epoch: Epoch, until: BootTime) {
+        let before = self.0.load();
+        let since = before
+            .as_deref()
+            .filter(|owned| owned.slot == slot)
+            .map_or_else(BootTime::now, |owned| owned.since);
+        self.0.store(Some(Arc::new(Owned {
+            slot,
+            epoch,
+            since,
+            until,
+        })));
+    }
+
+    /// Nothing is ours from now on.
+    pub(super) fn disown(&self) {
+        self.0.store(None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_check_passes_only_inside_the_stretch() {
+        let ownership = Ownership::default();
+        assert_eq!(ownership.check(), None);
+        ownership.own(3, 7, BootTime::now() + Duration::from_secs(60));
+        let stamp = ownership.check().expect("ours for a minute");
+        assert_eq!((stamp.slot, stamp.epoch), (3, 7));
+        ownership.own(3, 7, BootTime::now());
+        assert_eq!(ownership.check(), None, "the deadline itself is too late");
+        ownership.own(3, 7, BootTime::now() + Duration::from_secs(60));
+        ownership.disown();
+        assert_eq!(ownership.check(), None);
+    }
+}

@@ -1,0 +1,492 @@
+//! One pool at work: its claim, its members, and what drives them.
+//!
+//! A pool is one task. It follows the store, keeps the members, hands to the claimant whatever
+//! happens and carries out what the claimant says.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tracing::{info, warn};
+
+use super::address::{self, AddressSelection, Addresses};
+use super::claim::{Action, Claimant, Description, Event, Input, Previous, RequestId, Settings};
+use super::health::{self, HealthCheck};
+use super::hooks::{self, Hook, Hooks};
+use super::members::{Freshness, Members};
+use super::node::NodeIdentity;
+use super::ownership::Ownership;
+use super::record::Port;
+use crate::clock::BootTime;
+use crate::store::{
+    Epoch, Feed, Listing, Reply, Request, Slot, Space, Store, StoreError, StoreErrorKind,
+};
+
+/// How many messages of the store may wait for the pool.
+const FEED_QUEUE: usize = 256;
+
+/// The clock of timers stands still while the machine sleeps, that of leases does not: look at
+/// least this often.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+
+/// How long the last hooks of a pool that ends may take.
+const LAST_HOOKS: Duration = Duration::from_secs(5);
+
+/// What a pool is to do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PoolConfig {
+    /// What the pool is called in the Corefile.
+    pub pool: String,
+    /// Its names.
+    pub space: Space,
+    /// How long a claim outlives its last renewal.
+    pub ttl: Duration,
+    /// How long the slot waits for its node; [`None`] for not at all.
+    pub sticky: Option<Duration>,
+    /// The node key where it was configured.
+    pub node: Option<String>,
+    /// Which addresses to publish.
+    pub addresses: Vec<AddressSelection>,
+    /// The port of our DNS server.
+    pub dns_port: Option<u16>,
+    /// Named ports to publish.
+    pub ports: BTreeMap<String, Port>,
+    /// Free text to publish.
+    pub meta: BTreeMap<String, String>,
+    /// What must pass before the node is answered for.
+    pub health: Option<HealthCheck>,
+    /// What to run when something happens.
+    pub hooks: Vec<Hook>,
+}
+
+/// How a pool is doing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PoolState {
+    /// The slot that is held and its name.
+    pub held: Option<(Slot, String)>,
+    /// The fencing token.
+    pub epoch: Option<Epoch>,
+    /// Whether all slots are taken by others.
+    pub full: bool,
+    /// What keeps the pool from being well, in one line.
+    pub problem: Option<String>,
+    /// Whether nothing but loopback addresses is published.
+    pub only_loopback: bool,
+    /// How often a claim was lost.
+    pub lost: u64,
+    /// Whether the pool has ended.
+    pub ended: bool,
+}
+
+/// A running pool. Dropping the last handle ends it without giving the name back.
+#[derive(Clone, Debug)]
+pub struct PoolHandle {
+    /// The members, and every change of them.
+    pub members: watch::Receiver<Members>,
+    /// How it is doing.
+    pub state: watch::Receiver<PoolState>,
+    /// Whether a slot is ours.
+    pub ownership: Ownership,
+    commands: mpsc::UnboundedSender<Command>,
+}
+
+#[derive(Debug)]
+enum Command {
+    Claim,
+    Configure(Box<PoolConfig>),
+    Release,
+}
+
+impl PoolHandle {
+    /// Begins to claim a name. Before that the pool only follows the store.
+    pub fn claim(&self) {
+        self.tell(Command::Claim);
+    }
+
+    /// Changes what can be changed under a claim. The pattern stays what it was; a slot that is
+    /// held beyond a smaller limit stays held.
+    pub fn configure(&self, config: PoolConfig) {
+        self.tell(Command::Configure(Box::new(config)));
+    }
+
+    /// Gives the name back and ends the pool; [`PoolState::ended`] says when that is done.
+    pub fn release(&self) {
+        self.tell(Command::Release);
+    }
+
+    /// Whether both are handles of one pool.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.commands.same_channel(&other.commands)
+    }
+
+    fn tell(&self, command: Command) {
+        // A pool that has ended has nothing left to do.
+        let _ = self.commands.send(command);
+    }
+}
+
+/// Starts a pool, which follows the store from now on and claims when it is told to.
+///
+/// # Panics
+///
+/// Outside of a tokio runtime with IO and time.
+pub fn start(config: PoolConfig, store: Arc<dyn Store>, node: Arc<NodeIdentity>) -> PoolHandle {
+    let (publish, members) = watch::channel(Members::default());
+    let (report, state) = watch::channel(PoolState::default());
+    let (commands, inbox) = mpsc::unbounded_channel();
+    let ownership = Ownership::default();
+    let sources = Sources::new(&config);
+    let settings = settings(&config, &*store, &node);
+    let claimant = Claimant::new(settings, sources.description(&config), Box::new(random));
+    let driver = Driver {
+        // Equal patterns in two stores are two spaces.
+        memory: format!("{} {}", store.describe(), config.space.pattern.canonical()),
+        hooks: Hooks::start(config.hooks.clone()),
+        config,
+        store,
+        node,
+        claimant,
+        sources,
+        members: Members::default(),
+        publish,
+        report,
+        ownership: ownership.clone(),
+        requests: JoinSet::new(),
+        remember: None,
+        backlog: Some(Vec::new()),
+        stopped: false,
+    };
+    tokio::spawn(driver.run(inbox));
+    PoolHandle { members, state, ownership, commands }
+}
+
+struct Driver {
+    config: PoolConfig,
+    store: Arc<dyn Store>,
+    node: Arc<NodeIdentity>,
+    memory: String,
+    hooks: Hooks,
+    claimant: Claimant,
+    sources: Sources,
+    members: Members,
+    publish: watch::Sender<Members>,
+    report: watch::Sender<PoolState>,
+    ownership: Ownership,
+    requests: JoinSet<(RequestId, Result<Reply, StoreError>)>,
+    /// What must be on disk before the next request is sent.
+    remember: Option<(Slot, String)>,
+    /// What the store told before the claim began.
+    backlog: Option<Vec<Feed>>,
+    stopped: bool,
+}
+
+impl Driver {
+    async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
+        let (feed, mut feeds) = mpsc::channel(FEED_QUEUE);
+        let follower = self.store.follow(&self.config.space, feed);
+        tokio::pin!(follower);
+        let mut following = true;
+        while !self.stopped {
+            let wait = self.claimant.wake_at().map_or(LONGEST_SLEEP, |at| at.since(BootTime::now()));
+            tokio::select! {
+                () = &mut follower, if following => following = false,
+                Some(feed) = feeds.recv() => self.follow(feed),
+                Some(answer) = self.requests.join_next() => {
+                    // A request that panicked has no answer; its claimant must not wait for ever.
+                    let Ok((id, result)) = answer else { continue };
+                    self.step(Input::Answer { id, result });
+                }
+                command = commands.recv() => match command {
+                    Some(command) => self.obey(command),
+                    None => break,
+                },
+                () = self.sources.changed() => self.describe(),
+                () = sleep(wait.min(LONGEST_SLEEP)) => self.step(Input::Wake),
+            }
+        }
+        self.hooks.finish(LAST_HOOKS).await;
+        self.report.send_modify(|state| state.ended = true);
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Claim => {
+                for feed in self.backlog.take().into_iter().flatten() {
+                    self.hand_on(&feed);
+                }
+            }
+            Command::Configure(config) => {
+                self.config = *config;
+                self.hooks = Hooks::start(self.config.hooks.clone());
+                self.sources = Sources::new(&self.config);
+                let settings = settings(&self.config, &*self.store, &self.node);
+                self.step(Input::Configure(settings));
+                self.describe();
+            }
+            Command::Release => self.step(Input::Stop),
+        }
+    }
+
+    /// Takes in what the store told: first the members, then whoever wants a slot.
+    fn follow(&mut self, feed: Feed) {
+        let before = self.members.clone();
+        if self.members.follow(BootTime::now(), &feed) {
+            self.publish.send_replace(self.members.clone());
+            self.tell_of_members(&before);
+        }
+        if let Feed::Away { reason } = &feed {
+            warn!("pool {}: {reason}; names are answered from memory", self.config.pool);
+        }
+        match &mut self.backlog {
+            None => self.hand_on(&feed),
+            Some(backlog) => {
+                if matches!(feed, Feed::Listing(_)) {
+                    backlog.clear();
+                }
+                if matches!(feed, Feed::Listing(_) | Feed::Changes { .. }) {
+                    backlog.push(feed);
+                }
+            }
+        }
+    }
+
+    fn hand_on(&mut self, feed: &Feed) {
+        match feed {
+            Feed::Listing(listing) => {
+                let node = Arc::clone(&self.node);
+                let previous = previous(&node, &self.memory, listing);
+                self.step(Input::Listing { listing, previous });
+            }
+            Feed::Changes { changes, .. } => {
+                for change in changes {
+                    self.step(Input::Change(change));
+                }
+            }
+            Feed::Current | Feed::Away { .. } => {}
+        }
+    }
+
+    fn describe(&mut self) {
+        let description = self.sources.description(&self.config);
+        let only_loopback = self.sources.only_loopback();
+        self.report.send_if_modified(|state| {
+            std::mem::replace(&mut state.only_loopback, only_loopback) != only_loopback
+        });
+        self.step(Input::Describe(description));
+    }
+
+    fn step(&mut self, input: Input<'_>) {
+        for action in self.claimant.step(BootTime::now(), input) {
+            match action {
+                Action::Remember { slot, instance } => self.remember = Some((slot, instance)),
+                Action::Send { id, request, timeout } => self.send(id, request, timeout),
+                Action::Own { slot, epoch, until } => self.ownership.own(slot, epoch, until),
+                Action::Disown => self.ownership.disown(),
+                Action::Tell(event) => self.told(&event),
+            }
+        }
+    }
+
+    fn send(&mut self, id: RequestId, request: Request, limit: Duration) {
+        let answer = self.store.execute(&self.config.space, request);
+        let remember = self.remember.take();
+        let (node, memory) = (Arc::clone(&self.node), self.memory.clone());
+        let store = self.store.describe();
+        self.requests.spawn(async move {
+            if let Some((slot, instance)) = remember {
+                let kept = tokio::task::spawn_blocking(move || node.remember(&memory, &instance, slot));
+                if let Ok(Err(reason)) = kept.await {
+                    warn!("{reason}: after a crash this claim waits for its lease");
+                }
+            }
+            let result = timeout(limit, answer).await.unwrap_or_else(|_| {
+                let kind = StoreErrorKind::Unreachable;
+                Err(StoreError { kind, message: format!("{store} does not answer") })
+            });
+            (id, result)
+        });
+    }
+
+    fn told(&mut self, event: &Event) {
+        let pool = self.config.pool.clone();
+        let mut state = self.report.borrow().clone();
+        let name = state.held.as_ref().map(|(_, name)| name.clone()).unwrap_or_default();
+        match event {
+            Event::Claimed { slot, epoch } => {
+                let name = self.config.space.pattern.text(*slot);
+                info!("pool {pool}: this node is {name} (epoch {epoch})");
+                state.held = Some((*slot, name));
+                state.epoch = Some(*epoch);
+                state.full = false;
+                self.run_hook(hooks::Event::Claimed, &state);
+            }
+            Event::Degraded => {
+                warn!("pool {pool}: the lease of {name} is not being renewed");
+                self.run_hook(hooks::Event::Degraded, &state);
+            }
+            Event::Restored => info!("pool {pool}: the lease of {name} is renewed again"),
+            Event::Lost { reason, .. } => {
+                warn!("pool {pool}: {name} is lost: {reason}; claiming again");
+                self.run_hook(hooks::Event::Lost, &state);
+                state.held = None;
+                state.epoch = None;
+                state.lost += 1;
+            }
+            Event::Released { .. } => {
+                info!("pool {pool}: {name} is released");
+                self.run_hook(hooks::Event::Released, &state);
+                state.held = None;
+                state.epoch = None;
+            }
+            Event::Full => {
+                let limit = self.config.space.limit;
+                warn!("pool {pool}: all {limit} slots are taken; waiting for one");
+                state.full = true;
+            }
+            Event::KeyInUse { slot } => {
+                let other = self.config.space.pattern.text(*slot);
+                warn!(
+                    "pool {pool}: {other} has this node's key, perhaps from a copied disk; \
+                     this node takes another name, and may get yet another after a restart"
+                );
+            }
+            Event::Problem(reason) => {
+                warn!("pool {pool}: {reason}");
+                state.problem = Some(reason.clone());
+            }
+            Event::Solved => state.problem = None,
+            Event::Stopped => self.stopped = true,
+        }
+        self.report.send_if_modified(|old| {
+            let changed = *old != state;
+            *old = state;
+            changed
+        });
+    }
+
+    fn run_hook(&self, event: hooks::Event, state: &PoolState) {
+        self.hooks.run(event, self.environment(state, None));
+    }
+
+    /// Runs the hooks for other nodes that came or went since `before`.
+    fn tell_of_members(&self, before: &Members) {
+        if before.freshness == Freshness::Unknown {
+            // They were there before us.
+            return;
+        }
+        let (new, gone) = self.members.differences(before);
+        let joined = new.into_iter().filter(|entry| {
+            let old = before.get(entry.slot);
+            old.is_none_or(|old| old.record.instance() != entry.record.instance())
+        });
+        let left = gone.into_iter().map(|entry| (hooks::Event::MemberLeave, entry));
+        let state = self.report.borrow().clone();
+        let own = state.held.as_ref().map(|(slot, _)| *slot);
+        for (event, entry) in left.chain(joined.map(|entry| (hooks::Event::MemberJoin, entry))) {
+            if own == Some(entry.slot) {
+                continue;
+            }
+            let member = hooks::MemberEnvironment {
+                name: self.config.space.pattern.text(entry.slot),
+                slot: entry.slot,
+                addresses: entry.record.addresses().collect(),
+            };
+            self.hooks.run(event, self.environment(&state, Some(member)));
+        }
+    }
+
+    fn environment(
+        &self,
+        state: &PoolState,
+        member: Option<hooks::MemberEnvironment>,
+    ) -> hooks::Environment {
+        let (slot, name) = state.held.clone().unzip();
+        hooks::Environment {
+            pool: self.config.pool.clone(),
+            name: name.unwrap_or_default(),
+            slot,
+            epoch: state.epoch,
+            addresses: self.sources.description(&self.config).addresses,
+            member,
+        }
+    }
+}
+
+/// Where the changing part of the record comes from.
+struct Sources {
+    addresses: watch::Receiver<Addresses>,
+    healthy: Option<watch::Receiver<bool>>,
+}
+
+impl Sources {
+    fn new(config: &PoolConfig) -> Self {
+        Self {
+            addresses: address::watch(config.addresses.clone()),
+            healthy: config.health.clone().map(health::run),
+        }
+    }
+
+    fn description(&self, config: &PoolConfig) -> Description {
+        Description {
+            addresses: self.addresses.borrow().list.clone(),
+            dns_port: config.dns_port,
+            ports: config.ports.clone(),
+            meta: config.meta.clone(),
+            down: self.healthy.as_ref().is_some_and(|healthy| !*healthy.borrow()),
+        }
+    }
+
+    fn only_loopback(&self) -> bool {
+        self.addresses.borrow().only_loopback
+    }
+
+    /// Waits until something is different.
+    async fn changed(&mut self) {
+        let healthy = async {
+            match &mut self.healthy {
+                Some(healthy) => healthy.changed().await,
+                None => std::future::pending().await,
+            }
+        };
+        let ended = tokio::select! {
+            result = self.addresses.changed() => result.is_err(),
+            result = healthy => result.is_err(),
+        };
+        if ended {
+            // Whoever looked has ended; the last that was seen stays.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+fn settings(config: &PoolConfig, store: &dyn Store, node: &NodeIdentity) -> Settings {
+    Settings {
+        limit: config.space.limit,
+        ttl: config.ttl,
+        has_leases: store.has_leases(),
+        settle: store.settle(),
+        node: config.node.clone().unwrap_or_else(|| node.key.clone()),
+        sticky: config.sticky,
+        boot: node.boot_id().to_owned(),
+    }
+}
+
+/// What an earlier process on this seat left in the store.
+fn previous<'a>(node: &NodeIdentity, memory: &str, listing: &'a Listing) -> Previous<'a> {
+    let written = listing.entries.iter().find(|entry| node.has_written(memory, &entry.record));
+    match written {
+        Some(entry) if node.may_take_over(memory, &entry.record) => Previous::Dead(entry),
+        Some(entry) => Previous::Unsure(entry),
+        None => Previous::Nothing,
+    }
+}
+
+fn random() -> u64 {
+    // Without random numbers from the kernel the clock has to do: instances also need the store's
+    // word to own anything.
+    getrandom::u64().unwrap_or_else(|_| BootTime::now().nanoseconds())
+}

@@ -1,0 +1,358 @@
+//! The pools of this process: they outlive every configuration.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tracing::warn;
+
+use super::node::{self, NodeIdentity};
+use super::pool::{self, PoolConfig, PoolHandle, PoolState};
+use crate::store::etcd::{EtcdOptions, EtcdStore};
+use crate::store::local::{self, LocalStore};
+use crate::store::{Epoch, Store};
+
+/// How long the pools of an ending process may take to give their names back.
+const LONGEST_RELEASE: Duration = Duration::from_secs(8);
+
+/// What all pools of a process share.
+#[derive(Clone, Debug, Default)]
+pub struct NodeOptions {
+    /// Where the node keeps who it is; [`None`] for the usual place.
+    pub state_folder: Option<PathBuf>,
+}
+
+/// Where a pool's claims are kept.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum StoreConfig {
+    /// In etcd.
+    Etcd(EtcdOptions),
+    /// In a folder of this machine; [`None`] for the one that all of its processes share.
+    Local(Option<PathBuf>),
+}
+
+/// How a pool is doing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PoolStatus {
+    /// The pool's name.
+    pub pool: String,
+    /// Its pattern.
+    pub pattern: String,
+    /// The store that it lives in.
+    pub store: String,
+    /// The name that this process holds.
+    pub name: Option<String>,
+    /// The fencing token of the claim.
+    pub epoch: Option<Epoch>,
+    /// Whether all slots are taken by others.
+    pub full: bool,
+    /// What keeps the pool from being well, in one line.
+    pub problem: Option<String>,
+    /// What the user should know, one line each.
+    pub notes: Vec<String>,
+}
+
+/// The pools of this process, by the names that they are about.
+///
+/// A reload makes a [`Plan`] of what is configured now. A pool that stays goes on with its claim;
+/// one that is new claims first, and only then those that are no longer configured are given up.
+pub struct Pools {
+    node: Arc<NodeIdentity>,
+    notes: Vec<String>,
+    status: watch::Sender<Vec<PoolStatus>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    running: Vec<Running>,
+    stores: HashMap<StoreConfig, Weak<dyn Store>>,
+}
+
+/// A pool of a configuration.
+#[derive(Clone)]
+struct Running {
+    key: Key,
+    config: PoolConfig,
+    handle: PoolHandle,
+    store: String,
+    notes: Vec<String>,
+    /// Whether the present configuration has it.
+    wanted: bool,
+}
+
+/// Two pools with equal keys are about the same names in the same place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Key {
+    store: StoreConfig,
+    names: String,
+}
+
+impl Pools {
+    /// No pools yet. Finds out who this node is.
+    #[must_use]
+    pub fn new(options: &NodeOptions) -> Arc<Self> {
+        let (node, note) = node::open(options.state_folder.as_deref(), None);
+        Arc::new(Self {
+            node: Arc::new(node),
+            notes: note.into_iter().collect(),
+            status: watch::Sender::new(Vec::new()),
+            state: Mutex::default(),
+        })
+    }
+
+    /// Begins a change of what is configured.
+    #[must_use]
+    pub fn plan(self: &Arc<Self>) -> Plan {
+        Plan { pools: Arc::clone(self), wanted: Vec::new(), stores: Vec::new() }
+    }
+
+    /// Gives up every claim, and waits until that is done or 8 seconds are over.
+    pub async fn release_all(&self) {
+        let running = std::mem::take(&mut self.lock().running);
+        running.iter().for_each(|running| running.handle.release());
+        let ended = async {
+            for mut running in running {
+                // An error means that the pool is gone already.
+                let _ = running.handle.state.wait_for(|state| state.ended).await;
+            }
+        };
+        if timeout(LONGEST_RELEASE, ended).await.is_err() {
+            warn!("not all names could be given back in time; they end with their leases");
+        }
+    }
+
+    /// How the pools are doing, and every change of it.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<Vec<PoolStatus>> {
+        self.status.subscribe()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn report(&self) {
+        let statuses = self.lock().running.iter().map(|running| running.status(&self.notes)).collect();
+        self.status.send_if_modified(|old| {
+            let changed = *old != statuses;
+            *old = statuses;
+            changed
+        });
+    }
+
+    /// Passes on what a pool reports, until it ends.
+    fn watch(self: &Arc<Self>, mut state: watch::Receiver<PoolState>) {
+        let pools = Arc::downgrade(self);
+        tokio::spawn(async move {
+            while state.changed().await.is_ok() {
+                let Some(pools) = pools.upgrade() else { return };
+                pools.report();
+            }
+        });
+    }
+
+    fn open(&self, config: &StoreConfig) -> Result<(Arc<dyn Store>, Option<String>), String> {
+        let known = self.lock().stores.get(config).and_then(Weak::upgrade);
+        let (path, note) = match config {
+            StoreConfig::Local(None) => {
+                let folder = local::default_folder()?;
+                (Some(folder.path), folder.note)
+            }
+            StoreConfig::Local(path) => (path.clone(), None),
+            StoreConfig::Etcd(_) => (None, None),
+        };
+        if let Some(store) = known {
+            return Ok((store, note));
+        }
+        let store: Arc<dyn Store> = match config {
+            StoreConfig::Etcd(options) => Arc::new(EtcdStore::new(options.clone())?),
+            StoreConfig::Local(_) => Arc::new(LocalStore::open(&path.unwrap_or_default())?),
+        };
+        let mut state = self.lock();
+        state.stores.retain(|_, store| store.strong_count() > 0);
+        state.stores.insert(config.clone(), Arc::downgrade(&store));
+        Ok((store, note))
+    }
+}
+
+/// A change of what is configured, without effect until it is committed.
+pub struct Plan {
+    pools: Arc<Pools>,
+    wanted: Vec<Wanted>,
+    /// Keeps the stores of this plan open while it is being made.
+    stores: Vec<Arc<dyn Store>>,
+}
+
+/// A pool of a plan.
+struct Wanted {
+    running: Running,
+    origin: Origin,
+}
+
+/// Where the running pool comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// The configuration before had it too.
+    Kept,
+    /// It was started for the plan.
+    New,
+    /// It was started to take the place of one whose slot lies beyond a smaller limit.
+    Moved,
+}
+
+impl Plan {
+    /// Adds a pool. The store is opened and followed, so that names are answered as soon as they
+    /// are known; nothing is claimed yet.
+    ///
+    /// # Errors
+    ///
+    /// One line: the store cannot be opened, or another pool of this plan has the same names.
+    pub fn pool(&mut self, store: StoreConfig, config: PoolConfig) -> Result<PoolHandle, String> {
+        let names = config.space.pattern.canonical().to_owned();
+        let key = Key { store, names };
+        if let Some(other) = self.wanted.iter().find(|wanted| wanted.running.key == key) {
+            return other.running.share(&config);
+        }
+        let (store, note) = self.pools.open(&key.store)?;
+        self.stores.push(Arc::clone(&store));
+        let before = self.pools.lock().running.iter().find(|it| it.key == key).cloned();
+        let origin = match &before {
+            None => Origin::New,
+            Some(running) if running.fits(&config) => Origin::Kept,
+            Some(_) => Origin::Moved,
+        };
+        let running = match before.filter(|_| origin == Origin::Kept) {
+            Some(running) => Running { config, wanted: true, ..running },
+            None => {
+                let mut first = config.clone();
+                if origin == Origin::Moved {
+                    // The slot that waits for this node is the one that it moves away from.
+                    first.sticky = None;
+                }
+                let node = Arc::clone(&self.pools.node);
+                Running {
+                    handle: pool::start(first, Arc::clone(&store), node),
+                    store: store.describe(),
+                    notes: note.into_iter().collect(),
+                    wanted: true,
+                    key,
+                    config,
+                }
+            }
+        };
+        let handle = running.handle.clone();
+        self.wanted.push(Wanted { running, origin });
+        Ok(handle)
+    }
+
+    /// Begins the claims of new pools, and gives up those that are no longer configured once all
+    /// new ones hold a name.
+    pub fn commit(self) {
+        let mut state = self.pools.lock();
+        for running in &mut state.running {
+            running.wanted = false;
+        }
+        let mut new = Vec::new();
+        for Wanted { running, origin } in self.wanted {
+            if origin == Origin::Kept {
+                running.handle.configure(running.config.clone());
+                state.running.retain(|old| !old.handle.is_same(&running.handle));
+            } else {
+                running.handle.claim();
+                self.pools.watch(running.handle.state.clone());
+                new.push((running.handle.clone(), running.config.clone()));
+            }
+            state.running.push(running);
+        }
+        drop(state);
+        self.pools.report();
+        tokio::spawn(give_up(Arc::downgrade(&self.pools), new));
+    }
+}
+
+/// Waits until every new pool holds a name, then gives up those that nobody wants any more.
+async fn give_up(pools: Weak<Pools>, new: Vec<(PoolHandle, PoolConfig)>) {
+    for (handle, _) in &new {
+        let mut state = handle.state.clone();
+        let _ = state.wait_for(|state| state.held.is_some() || state.ended).await;
+    }
+    let Some(strong) = pools.upgrade() else { return };
+    let unwanted = |running: &&Running| !running.wanted;
+    let old: Vec<Running> = strong.lock().running.iter().filter(unwanted).cloned().collect();
+    drop(strong);
+    for running in &old {
+        running.handle.release();
+    }
+    for running in &old {
+        let mut state = running.handle.state.clone();
+        let _ = state.wait_for(|state| state.ended).await;
+    }
+    for (handle, config) in new {
+        // A pool that moved could not keep its slot waiting for it before.
+        handle.configure(config);
+    }
+    let Some(pools) = pools.upgrade() else { return };
+    let ended = |running: &Running| running.handle.state.borrow().ended;
+    pools.lock().running.retain(|running| !ended(running));
+    pools.report();
+}
+
+impl Running {
+    /// Whether the slot that is held may stay under `config`.
+    fn fits(&self, config: &PoolConfig) -> bool {
+        let state = self.handle.state.borrow();
+        state.held.as_ref().is_none_or(|(slot, _)| *slot <= config.space.limit)
+    }
+
+    /// The same pool for another server block, where its options are the same.
+    fn share(&self, config: &PoolConfig) -> Result<PoolHandle, String> {
+        let dns_port = self.config.dns_port;
+        if self.config == (PoolConfig { dns_port, ..config.clone() }) {
+            return Ok(self.handle.clone());
+        }
+        let Self { config: PoolConfig { pool, .. }, key: Key { names, .. }, .. } = self;
+        Err(format!("the pool {pool:?} has the names {names} already, with other options"))
+    }
+
+    fn status(&self, notes: &[String]) -> PoolStatus {
+        let state = self.handle.state.borrow();
+        let mut notes: Vec<String> = notes.iter().chain(&self.notes).cloned().collect();
+        if state.only_loopback {
+            notes.push("only loopback addresses are published: other machines cannot use them".to_owned());
+        }
+        if self.config.space.pattern.ends_with_mdns_local() {
+            notes.push(format!(
+                "names under .local, as in {}, are asked for by mDNS on most desktops and never \
+                 reach a DNS server there",
+                self.key.names
+            ));
+        }
+        PoolStatus {
+            pool: self.config.pool.clone(),
+            pattern: self.key.names.clone(),
+            store: self.store.clone(),
+            name: state.held.as_ref().map(|(_, name)| name.clone()),
+            epoch: state.epoch,
+            full: state.full,
+            problem: state.problem.clone(),
+            notes,
+        }
+    }
+}
+
+impl fmt::Debug for Pools {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Pools").field("node", &self.node).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Plan").field("pools", &self.wanted.len()).finish_non_exhaustive()
+    }
+}

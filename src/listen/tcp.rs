@@ -1,0 +1,320 @@
+//! TCP: queries over connections, several at a time and answered as they finish (RFC 7766).
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::Shared;
+use super::udp::Rotation;
+use crate::counters::{Count, Tally};
+use crate::plugins::Transport;
+use crate::routes::Routes;
+use crate::serve::{Client, Served, serve};
+
+/// The most connections of a process. Those beyond wait in the kernel's queue.
+const MOST_CONNECTIONS: usize = 1000;
+
+/// The most connections of one peer, so that one cannot take them all.
+const MOST_PER_PEER: usize = 250;
+
+/// The most queries of one connection that are not answered yet. Beyond it, nothing is read.
+const MOST_IN_FLIGHT: usize = 64;
+
+/// How long a peer that has connected may take to send its first query.
+const FIRST_QUERY: Duration = Duration::from_secs(3);
+
+/// How long a peer may take for each further query.
+const NEXT_QUERY: Duration = Duration::from_secs(10);
+
+/// How long a peer may take to read what it asked for.
+const WRITE: Duration = Duration::from_secs(5);
+
+/// How long nothing is accepted after the system refused to.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The connections of a process.
+#[derive(Debug)]
+pub struct Connections {
+    all: Arc<Semaphore>,
+    by_peer: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self { all: Arc::new(Semaphore::new(MOST_CONNECTIONS)), by_peer: Arc::default() }
+    }
+}
+
+impl Connections {
+    /// Takes a peer's connection into account until the result is dropped; [`None`] where it has
+    /// too many.
+    fn admit(&self, peer: IpAddr) -> Option<Admitted> {
+        let peer = peer.to_canonical();
+        let mut by_peer = self.by_peer.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = by_peer.entry(peer).or_default();
+        (*number < MOST_PER_PEER).then(|| {
+            *number += 1;
+            Admitted { by_peer: self.by_peer.clone(), peer }
+        })
+    }
+}
+
+/// A connection that is counted for its peer.
+struct Admitted {
+    by_peer: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    peer: IpAddr,
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        let mut by_peer = self.by_peer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Entry::Occupied(mut entry) = by_peer.entry(self.peer) {
+            *entry.get_mut() -= 1;
+            if *entry.get() == 0 {
+                entry.remove();
+            }
+        }
+    }
+}
+
+/// What accepts the connections of one address.
+#[derive(Debug)]
+pub(super) struct Acceptor {
+    socket: Arc<TcpListener>,
+    stop: CancellationToken,
+    /// The acceptor and every connection hold a sender; nothing is sent.
+    ended: mpsc::Receiver<()>,
+}
+
+impl Acceptor {
+    /// Begins to accept.
+    pub(super) fn start(
+        socket: StdListener,
+        routes: &Arc<ArcSwap<Routes>>,
+        shared: &Arc<Shared>,
+    ) -> io::Result<Self> {
+        let _context = shared.runtime.enter();
+        let socket = Arc::new(TcpListener::from_std(socket)?);
+        let stop = CancellationToken::new();
+        let (alive, ended) = mpsc::channel(1);
+        let service = Service {
+            local: socket.local_addr()?.ip(),
+            routes: routes.clone(),
+            shared: shared.clone(),
+            stop: stop.clone(),
+            _alive: alive,
+        };
+        shared.runtime.spawn(accept(socket.clone(), service));
+        Ok(Self { socket, stop, ended })
+    }
+
+    /// The listening socket.
+    pub(super) fn socket(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    /// Accepts no more, and reads no more from the connections that there are.
+    pub(super) fn shut_down(&self) {
+        self.stop.cancel();
+    }
+
+    /// Waits until all connections are closed.
+    pub(super) async fn ended(mut self) {
+        drop(self.socket);
+        self.ended.recv().await;
+    }
+}
+
+/// What every connection of an address needs.
+#[derive(Clone)]
+struct Service {
+    local: IpAddr,
+    routes: Arc<ArcSwap<Routes>>,
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+    _alive: mpsc::Sender<()>,
+}
+
+async fn accept(socket: Arc<TcpListener>, service: Service) {
+    let mut complained = false;
+    loop {
+        let next = async {
+            let permit = service.shared.connections.all.clone().acquire_owned().await;
+            (permit, socket.accept().await)
+        };
+        let (permit, accepted) = tokio::select! {
+            () = service.stop.cancelled() => return,
+            next = next => next,
+        };
+        // The semaphore is never closed.
+        let Ok(permit) = permit else { return };
+        let mut tally = Tally::default();
+        match accepted {
+            Ok((stream, peer)) => match service.shared.connections.admit(peer.ip()) {
+                Some(admitted) => {
+                    tally.count(Count::Connections);
+                    let service = service.clone();
+                    tokio::spawn(async move {
+                        service.converse(stream, peer).await;
+                        drop((permit, admitted));
+                    });
+                }
+                None => tally.count(Count::Rejected),
+            },
+            Err(error) => {
+                tally.count(Count::AcceptErrors);
+                // A peer that hung up before it was accepted is no reason to stop.
+                if error.kind() != io::ErrorKind::ConnectionAborted {
+                    if !complained {
+                        warn!("cannot accept connections over TCP, trying on: {error}");
+                        complained = true;
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+        service.shared.others.merge(&tally);
+    }
+}
+
+/// A reply on its way to the writer, its length in front. The permit keeps the reader from reading
+/// further than there may be queries in flight.
+struct Ready {
+    message: Vec<u8>,
+    _in_flight: OwnedSemaphorePermit,
+}
+
+impl Service {
+    async fn converse(self, stream: TcpStream, peer: SocketAddr) {
+        // Replies are written whole, so waiting for more to send only delays them.
+        let _ = stream.set_nodelay(true);
+        let local = stream.local_addr().map_or(self.local, |local| local.ip()).to_canonical();
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        let client = Client { peer, local: Some(local), transport: Transport::Tcp };
+        let (reader, writer) = stream.into_split();
+        let (ready, replies) = mpsc::channel(MOST_IN_FLIGHT);
+        let writer = tokio::spawn(write(writer, replies));
+        self.read(BufReader::new(reader), client, ready).await;
+        // What is still in flight holds senders, so the writer ends after the last reply.
+        let _ = writer.await;
+    }
+
+    /// Reads queries and sees to it that each is answered, until the peer has no more of them.
+    async fn read(
+        &self,
+        mut reader: impl AsyncRead + Unpin,
+        client: Client,
+        ready: mpsc::Sender<Ready>,
+    ) {
+        let in_flight = Arc::new(Semaphore::new(MOST_IN_FLIGHT));
+        let mut rotation = Rotation::new();
+        let mut patience = FIRST_QUERY;
+        loop {
+            let Ok(permit) = in_flight.clone().acquire_owned().await else { return };
+            let end = Instant::now() + patience;
+            let read = tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = ready.closed() => return,
+                read = timeout_at(end, read_message(&mut reader)) => read,
+            };
+            let Ok(Ok(request)) = read else { return };
+            patience = NEXT_QUERY;
+            self.answer(&client, &request, rotation.next(), &ready, permit).await;
+        }
+    }
+
+    async fn answer(
+        &self,
+        client: &Client,
+        request: &[u8],
+        rotation: u32,
+        ready: &mpsc::Sender<Ready>,
+        in_flight: OwnedSemaphorePermit,
+    ) {
+        let mut tally = Tally::default();
+        let served = OUT.with_borrow_mut(|out| {
+            out.resize(2 + usize::from(u16::MAX), 0);
+            let (prefix, reply) = out.split_at_mut(2);
+            let routes = self.routes.load();
+            match serve(&routes, client, request, reply, rotation, &mut tally) {
+                Served::Reply(length) => {
+                    prefix.copy_from_slice(&(length as u16).to_be_bytes());
+                    let message = out.get(..2 + length).unwrap_or_default().to_vec();
+                    Some(Ok(message))
+                }
+                Served::Nothing => None,
+                Served::Deferred(deferred) => Some(Err(deferred)),
+            }
+        });
+        match served {
+            None => {}
+            Some(Ok(message)) => {
+                let _ = ready.send(Ready { message, _in_flight: in_flight }).await;
+            }
+            Some(Err(deferred)) => match self.shared.waiting.clone().try_acquire_owned() {
+                Err(_) => tally.count(Count::Overloaded),
+                Ok(waiting) => {
+                    let (ready, shared) = (ready.clone(), self.shared.clone());
+                    tokio::spawn(async move {
+                        let mut tally = Tally::default();
+                        if let Some(reply) = deferred.finish(&mut tally).await {
+                            let length = u16::try_from(reply.len()).unwrap_or(u16::MAX);
+                            let message = [&length.to_be_bytes(), reply.as_slice()].concat();
+                            let _ = ready.send(Ready { message, _in_flight: in_flight }).await;
+                        }
+                        shared.others.merge(&tally);
+                        drop(waiting);
+                    });
+                }
+            },
+        }
+        self.shared.others.merge(&tally);
+    }
+}
+
+thread_local! {
+    /// Where a reply is written before its length is known: one for each thread of the runtime
+    /// instead of 64 KiB for each connection.
+    static OUT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Reads one message with its length in front (RFC 1035 §4.2.2). An error at the end as well.
+async fn read_message(reader: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
+    let length = usize::from(reader.read_u16().await?);
+    let mut message = Vec::new();
+    // Grows with what arrives, so that a length alone costs nothing.
+    reader.take(length as u64).read_to_end(&mut message).await?;
+    if message.len() < length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(message)
+}
+
+/// Writes replies as they become ready, several at once where there are.
+async fn write(mut writer: impl AsyncWrite + Unpin, mut replies: mpsc::Receiver<Ready>) {
+    let mut ready = Vec::with_capacity(MOST_IN_FLIGHT);
+    while replies.recv_many(&mut ready, MOST_IN_FLIGHT).await > 0 {
+        let joined: Vec<u8> = ready.iter().flat_map(|ready| &ready.message).copied().collect();
+        for piece in joined.chunks(usize::from(u16::MAX)) {
+            match timeout(WRITE, writer.write_all(piece)).await {
+                Ok(Ok(())) => {}
+                _ => return,
+            }
+        }
+        ready.clear();
+    }
+    let _ = timeout(WRITE, writer.shutdown()).await;
+}

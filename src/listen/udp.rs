@@ -1,0 +1,191 @@
+//! UDP: threads that receive, answer and send in batches.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, Cache};
+use tokio::sync::mpsc;
+use tracing::warn;
+use udp_batch::{Batch, BatchSocket, Received};
+
+use super::Shared;
+use crate::counters::{Count, Counters, Tally};
+use crate::plugins::Transport;
+use crate::routes::Routes;
+use crate::serve::{Client, Deferred, Served, serve};
+
+/// How many batches a worker still answers after it was told to end. The kernel goes on taking
+/// datagrams in until the socket is gone, so without a bound steady traffic would keep it.
+const LAST_BATCHES: usize = 64;
+
+/// How long a worker rests when the system does not let it receive.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The threads of one address.
+#[derive(Debug)]
+pub(super) struct Workers {
+    sockets: Vec<Arc<BatchSocket>>,
+    ending: Arc<AtomicBool>,
+    /// Every worker, and every reply that is still to come, holds a sender; nothing is sent.
+    ended: mpsc::Receiver<()>,
+}
+
+impl Workers {
+    /// Starts a thread for each socket.
+    pub(super) fn start(
+        sockets: Vec<BatchSocket>,
+        routes: &Arc<ArcSwap<Routes>>,
+        shared: &Arc<Shared>,
+    ) -> io::Result<Self> {
+        let (alive, ended) = mpsc::channel(1);
+        let sockets: Vec<_> = sockets.into_iter().map(Arc::new).collect();
+        let workers = Self { sockets, ending: Arc::default(), ended };
+        for (number, socket) in workers.sockets.iter().enumerate() {
+            let worker = Worker {
+                late: Late { socket: socket.clone(), shared: shared.clone(), alive: alive.clone() },
+                routes: routes.clone(),
+                counters: shared.statistics.worker(),
+                ending: workers.ending.clone(),
+            };
+            let thread = thread::Builder::new().name(format!("udp-{number}"));
+            if let Err(error) = thread.spawn(move || worker.work()) {
+                workers.shut_down();
+                return Err(error);
+            }
+        }
+        Ok(workers)
+    }
+
+    /// Tells the threads to answer what has arrived and end.
+    pub(super) fn shut_down(&self) {
+        self.ending.store(true, Ordering::Release);
+        for socket in &self.sockets {
+            socket.shut_down();
+        }
+    }
+
+    /// Waits until the threads have ended and all late replies are sent.
+    pub(super) async fn ended(mut self) {
+        // Sockets that only this struct holds would go on taking datagrams in.
+        self.sockets.clear();
+        self.ended.recv().await;
+    }
+}
+
+struct Worker {
+    late: Late,
+    routes: Arc<ArcSwap<Routes>>,
+    counters: Arc<Counters>,
+    ending: Arc<AtomicBool>,
+}
+
+impl Worker {
+    fn work(self) {
+        let mut batch = Batch::default();
+        let mut routes = Cache::new(self.routes.clone());
+        let mut tally = Tally::default();
+        let mut rotation = Rotation::new();
+        let mut left = LAST_BATCHES;
+        let mut complained = false;
+        while left > 0 {
+            match self.late.socket.receive(&mut batch) {
+                Ok(Received::Messages(_)) => {}
+                Ok(Received::Closed) => break,
+                Err(error) => {
+                    tally.count(Count::ReceiveErrors);
+                    self.counters.publish(&tally);
+                    if !complained {
+                        warn!("cannot receive over UDP, trying on: {error}");
+                        complained = true;
+                    }
+                    thread::sleep(PAUSE);
+                }
+            }
+            let routes = routes.load();
+            let ignored = batch.for_each(|request, out| {
+                let client = Client {
+                    peer: request.peer,
+                    local: request.local,
+                    transport: Transport::Udp,
+                };
+                match serve(routes, &client, request.bytes, out, rotation.next(), &mut tally) {
+                    Served::Reply(length) => length,
+                    Served::Nothing => 0,
+                    Served::Deferred(deferred) => {
+                        let to = To {
+                            peer: request.peer,
+                            local: request.local,
+                            interface: request.interface,
+                        };
+                        if !self.late.answer(deferred, to) {
+                            tally.count(Count::Overloaded);
+                        }
+                        0
+                    }
+                }
+            });
+            let report = self.late.socket.send(&mut batch);
+            tally.add(Count::Ignored, ignored);
+            tally.add(Count::Unsent, report.refused + report.given_up);
+            self.counters.publish(&tally);
+            if self.ending.load(Ordering::Acquire) {
+                left -= 1;
+            }
+        }
+    }
+}
+
+/// Where a late reply goes.
+struct To {
+    peer: SocketAddr,
+    local: Option<IpAddr>,
+    interface: u32,
+}
+
+/// What sends replies that were not ready in their batch.
+#[derive(Clone)]
+struct Late {
+    socket: Arc<BatchSocket>,
+    shared: Arc<Shared>,
+    alive: mpsc::Sender<()>,
+}
+
+impl Late {
+    /// Waits for the reply elsewhere and sends it. Returns whether there was room to wait.
+    fn answer(&self, deferred: Box<Deferred>, to: To) -> bool {
+        let Ok(permit) = self.shared.waiting.clone().try_acquire_owned() else { return false };
+        let Self { socket, shared, alive } = self.clone();
+        self.shared.runtime.spawn(async move {
+            let mut tally = Tally::default();
+            if let Some(reply) = deferred.finish(&mut tally).await
+                && socket.send_one(&reply, to.peer, to.local, to.interface).is_err()
+            {
+                tally.count(Count::Unsent);
+            }
+            shared.others.merge(&tally);
+            drop((permit, alive));
+        });
+        true
+    }
+}
+
+/// Numbers that differ from query to query: a linear congruential generator, whose upper half is
+/// used (Knuth, The Art of Computer Programming, volume 2, section 3.3.4). Nothing depends on
+/// nobody guessing them.
+pub(super) struct Rotation(u64);
+
+impl Rotation {
+    /// Starts at a place of its own.
+    pub(super) fn new() -> Self {
+        Self(getrandom::u64().unwrap_or_default())
+    }
+
+    pub(super) fn next(&mut self) -> u32 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 32) as u32
+    }
+}

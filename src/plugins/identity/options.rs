@@ -1,0 +1,336 @@
+//! The lines of an `identity` or `idetcd` block, one by one.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use answer::Name;
+use corefile::{Diagnostic, Directive, Span, Token};
+
+use super::setup::Preset;
+use crate::identity::address::AddressSelection;
+use crate::identity::health::{HealthCheck, Probe};
+use crate::identity::hooks::{CommandLine, Event, Hook};
+use crate::identity::record::Port;
+use crate::store::Slot;
+use crate::store::etcd::{Credentials, Layout, Tls};
+
+/// The most slots of a pool: beyond it etcd itself is the wrong tool.
+const MOST_SLOTS: Slot = 100_000;
+
+/// The most named ports and the most texts of a node: its record has 16 KiB.
+const MOST_ENTRIES: usize = 50;
+
+/// The longest text, in bytes.
+const LONGEST_TEXT: usize = 255;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// What the lines of a block say; what they do not say is [`None`] or empty.
+#[derive(Debug, Default)]
+pub(super) struct Options<'a> {
+    pub(super) pattern: Option<&'a Token>,
+    pub(super) limit: Option<Slot>,
+    pub(super) store: StoreOptions<'a>,
+    pub(super) ttl: Option<Duration>,
+    /// In seconds.
+    pub(super) answer_ttl: Option<u32>,
+    pub(super) node: Option<String>,
+    pub(super) sticky: Option<Option<Duration>>,
+    pub(super) addresses: Vec<AddressSelection>,
+    pub(super) ports: Vec<(String, Port)>,
+    pub(super) meta: Vec<(String, String)>,
+    pub(super) health: Option<HealthCheck>,
+    pub(super) hooks: Vec<Hook>,
+    pub(super) stale: Option<Duration>,
+    pub(super) fallthrough: Vec<Name>,
+}
+
+/// What they say of the store.
+#[derive(Debug, Default)]
+pub(super) struct StoreOptions<'a> {
+    /// [`Some`] where the store is etcd.
+    pub(super) endpoints: Option<Vec<String>>,
+    pub(super) endpoint_span: Option<Span>,
+    /// The folder of the local store.
+    pub(super) path: Option<PathBuf>,
+    pub(super) credentials: Option<Credentials>,
+    pub(super) tls: Option<Tls>,
+    pub(super) prefix: Option<String>,
+    pub(super) layout: Option<Layout>,
+    /// The options that only etcd has.
+    pub(super) only_etcd: Vec<&'a Token>,
+}
+
+const IDENTITY_OPTIONS: &[&str] = &[
+    "pattern", "limit", "store", "credentials", "tls", "prefix", "layout", "ttl", "answer_ttl",
+    "node", "sticky", "address", "port", "meta", "health", "on", "stale", "fallthrough",
+];
+
+const STORE_OPTIONS: &[&str] = &["credentials", "tls", "prefix", "layout"];
+
+/// Options that may be given several times.
+const REPEATED: &[&str] = &["port", "meta", "on"];
+
+/// Reads all lines; every mistake goes to `found`.
+pub(super) fn read<'a>(
+    directive: &'a Directive,
+    preset: Preset,
+    found: &mut Vec<Diagnostic>,
+) -> Options<'a> {
+    let mut options = Options::default();
+    let mut seen: Vec<&Directive> = Vec::new();
+    for line in directive.options() {
+        if let Some(first) = seen.iter().find(|first| first.name() == line.name())
+            && !REPEATED.contains(&line.name())
+        {
+            found.push(line.repeated(first));
+            continue;
+        }
+        seen.push(line);
+        if let Err(error) = option(&mut options, line, preset, found) {
+            found.push(error);
+        }
+    }
+    options
+}
+
+fn option<'a>(
+    options: &mut Options<'a>,
+    line: &'a Directive,
+    preset: Preset,
+    found: &mut Vec<Diagnostic>,
+) -> Result<(), Diagnostic> {
+    let with_block = matches!(line.name(), "store" | "health");
+    if !with_block {
+        line.no_block(line.name())?;
+    }
+    match line.name() {
+        "pattern" => options.pattern = Some(line.one_argument("pattern worker{{.ID}}.tf.local.")?),
+        "limit" => options.limit = Some(line.one_argument("limit N")?.integer(1..=MOST_SLOTS)?),
+        "endpoint" if preset == Preset::Idetcd => {
+            options.store.endpoints = Some(endpoints(line.at_least(1, "endpoint URL...")?));
+            options.store.endpoint_span = Some(line.line());
+        }
+        "store" if preset == Preset::Identity => store(&mut options.store, line, found)?,
+        name if STORE_OPTIONS.contains(&name) => store_option(&mut options.store, line)?,
+        "ttl" => {
+            let word = line.one_argument("ttl DURATION")?;
+            options.ttl = Some(word.duration(Duration::from_secs(1)..=HOUR * 24)?);
+        }
+        "answer_ttl" => {
+            let word = line.one_argument("answer_ttl DURATION")?;
+            let ttl = word.duration(Duration::ZERO..=HOUR)?;
+            options.answer_ttl = Some(ttl.as_secs().try_into().unwrap_or(u32::MAX));
+        }
+        "node" => options.node = Some(node(line.one_argument("node KEY")?)?),
+        "sticky" => {
+            let word = line.one_argument("sticky DURATION|off")?;
+            options.sticky = Some(match word.text.as_str() {
+                "off" => None,
+                _ => Some(word.duration(Duration::from_secs(1)..=HOUR * 24 * 365)?),
+            });
+        }
+        "address" => {
+            for word in line.at_least(1, "address auto|INTERFACE|CIDR|IP...")? {
+                let selection = AddressSelection::parse(&word.text)
+                    .map_err(|message| Diagnostic::error(word.span, message))?;
+                options.addresses.push(selection);
+            }
+        }
+        "port" => port(&mut options.ports, line)?,
+        "meta" => meta(&mut options.meta, line)?,
+        "health" => options.health = Some(health(line, found)?),
+        "on" => options.hooks.push(hook(line)?),
+        "stale" => {
+            let word = line.one_argument("stale DURATION")?;
+            options.stale = Some(word.duration(Duration::ZERO..=HOUR * 24 * 365)?);
+        }
+        "fallthrough" => options.fallthrough = zones(&line.arguments)?,
+        _ => return Err(line.name.unknown("option", &names(preset))),
+    }
+    Ok(())
+}
+
+/// The options of a preset.
+fn names(preset: Preset) -> Vec<&'static str> {
+    let all = IDENTITY_OPTIONS.iter().copied();
+    match preset {
+        Preset::Identity => all.collect(),
+        Preset::Idetcd => {
+            ["endpoint"].into_iter().chain(all.filter(|name| *name != "store")).collect()
+        }
+    }
+}
+
+fn endpoints(words: &[Token]) -> Vec<String> {
+    words.iter().map(|word| word.text.clone()).collect()
+}
+
+/// `store etcd URL...` or `store local [PATH]`; the options of etcd may stand in its block.
+fn store<'a>(
+    store: &mut StoreOptions<'a>,
+    line: &'a Directive,
+    found: &mut Vec<Diagnostic>,
+) -> Result<(), Diagnostic> {
+    const SYNTAX: &str = "store etcd URL... | local [PATH]";
+    let [kind, rest @ ..] = line.at_least(1, SYNTAX)? else { return Ok(()) };
+    match (kind.text.as_str(), rest) {
+        ("local", []) => {}
+        ("local", [path]) => store.path = Some(PathBuf::from(&path.text)),
+        ("local", [_, more, ..]) => {
+            let message = "a local store is in one folder";
+            return Err(Diagnostic::error(more.span, message).help(format!("syntax: {SYNTAX}")));
+        }
+        ("etcd", []) => {
+            let message = "etcd needs the URLs of its members";
+            let help = "for example: store etcd http://localhost:2379";
+            return Err(Diagnostic::error(kind.span, message).help(help));
+        }
+        ("etcd", urls) => {
+            store.endpoints = Some(endpoints(urls));
+            store.endpoint_span = Some(line.line());
+        }
+        _ => return Err(kind.unknown("store", &["etcd", "local"])),
+    }
+    for option in line.options() {
+        if let Err(error) = store_option(store, option) {
+            found.push(error);
+        }
+    }
+    Ok(())
+}
+
+fn store_option<'a>(store: &mut StoreOptions<'a>, line: &'a Directive) -> Result<(), Diagnostic> {
+    match line.name() {
+        "credentials" => {
+            let [user, password] = line.exactly("credentials USER PASSWORD")?;
+            let (user, password) = (user.text.clone(), password.text.clone());
+            store.credentials = Some(Credentials { user, password });
+        }
+        "tls" => {
+            let words = line.between(0, 3, "tls [CERT KEY] [CA]")?;
+            let path = |word: &Token| PathBuf::from(&word.text);
+            let (identity, authority) = match words {
+                [] => (None, None),
+                [authority] => (None, Some(path(authority))),
+                [cert, key] => (Some((path(cert), path(key))), None),
+                [cert, key, authority, ..] => {
+                    (Some((path(cert), path(key))), Some(path(authority)))
+                }
+            };
+            store.tls = Some(Tls { identity, authority });
+        }
+        "prefix" => store.prefix = Some(line.one_argument("prefix PATH")?.text.clone()),
+        "layout" => {
+            let layouts = [("native", Layout::Native), ("idetcd", Layout::Idetcd)];
+            let word = line.one_argument("layout native|idetcd")?;
+            store.layout = Some(word.one_of("layout", &layouts)?);
+        }
+        _ => return Err(line.name.unknown("option", STORE_OPTIONS)),
+    }
+    store.only_etcd.push(&line.name);
+    Ok(())
+}
+
+fn node(word: &Token) -> Result<String, Diagnostic> {
+    let fine = |byte: u8| byte.is_ascii_graphic();
+    if word.text.is_empty() || word.text.len() > 128 || !word.text.bytes().all(fine) {
+        let message = format!("{} is no node key", word.shown());
+        return Err(Diagnostic::error(word.span, message).label("1 to 128 printable characters"));
+    }
+    Ok(word.text.clone())
+}
+
+fn port(ports: &mut Vec<(String, Port)>, line: &Directive) -> Result<(), Diagnostic> {
+    let [name, number] = line.exactly("port NAME NUMBER[/udp]")?;
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    let plain = name.text.trim_start_matches('_').to_ascii_lowercase();
+    if plain.is_empty() || plain.len() > 62 || !plain.bytes().all(is_name) {
+        let message = format!("{} is no name for a port", name.shown());
+        let label = "letters, digits, `-` and `_`, 62 at most";
+        return Err(Diagnostic::error(name.span, message).label(label));
+    }
+    let port = number.text.parse().map_err(|message: String| {
+        Diagnostic::error(number.span, message)
+    })?;
+    room(ports, name, &plain)?;
+    ports.push((plain, port));
+    Ok(())
+}
+
+fn meta(meta: &mut Vec<(String, String)>, line: &Directive) -> Result<(), Diagnostic> {
+    let [key, value] = line.exactly("meta KEY VALUE")?;
+    if key.text.is_empty() || key.text.contains('=') {
+        let message = format!("{} is no key", key.shown());
+        return Err(Diagnostic::error(key.span, message).label("some text without `=`"));
+    }
+    if key.text.len() + value.text.len() >= LONGEST_TEXT {
+        let message = format!("key and value have more than {} bytes", LONGEST_TEXT - 1);
+        return Err(Diagnostic::error(value.span, message));
+    }
+    room(meta, key, &key.text)?;
+    meta.push((key.text.clone(), value.text.clone()));
+    Ok(())
+}
+
+/// Checks that an entry is new and not one too many.
+fn room<T>(entries: &[(String, T)], word: &Token, key: &str) -> Result<(), Diagnostic> {
+    if entries.iter().any(|(other, _)| other == key) {
+        return Err(Diagnostic::error(word.span, format!("{} is given twice", word.shown())));
+    }
+    if entries.len() >= MOST_ENTRIES {
+        return Err(Diagnostic::error(word.span, format!("more than {MOST_ENTRIES} of these")));
+    }
+    Ok(())
+}
+
+fn health(line: &Directive, found: &mut Vec<Diagnostic>) -> Result<HealthCheck, Diagnostic> {
+    const SYNTAX: &str = "health tcp ADDRESS:PORT | http URL | exec COMMAND ARGS...";
+    let words: Vec<String> = line.arguments.iter().map(|word| word.text.clone()).collect();
+    let probe = Probe::parse(&words).map_err(|error| {
+        let span = line.arguments.get(error.word).map_or(line.line(), |word| word.span);
+        Diagnostic::error(span, error.message).help(format!("syntax: {SYNTAX}"))
+    })?;
+    let mut check = HealthCheck::new(probe);
+    for option in line.options() {
+        if let Err(error) = health_option(&mut check, option) {
+            found.push(error);
+        }
+    }
+    Ok(check)
+}
+
+fn health_option(check: &mut HealthCheck, line: &Directive) -> Result<(), Diagnostic> {
+    let range = Duration::from_millis(100)..=HOUR;
+    match line.name() {
+        "interval" => check.interval = line.one_argument("interval DURATION")?.duration(range)?,
+        "timeout" => check.timeout = line.one_argument("timeout DURATION")?.duration(range)?,
+        "failures" => check.failures = line.one_argument("failures N")?.integer(1..=1000)?,
+        _ => return Err(line.name.unknown("option", &["interval", "timeout", "failures"])),
+    }
+    Ok(())
+}
+
+fn hook(line: &Directive) -> Result<Hook, Diagnostic> {
+    let [event, command @ ..] = line.at_least(2, "on EVENT COMMAND...")? else {
+        return Err(Diagnostic::error(line.line(), "`on` needs an event and a command"));
+    };
+    let events = Event::ALL.map(|event| (event.name(), event));
+    let event = event.one_of("event", &events)?;
+    let words: Vec<String> = command.iter().map(|word| word.text.clone()).collect();
+    let command = CommandLine::from_words(&words)
+        .ok_or_else(|| Diagnostic::error(line.line(), "`on` needs a command"))?;
+    Ok(Hook { event, command })
+}
+
+/// Zones of a `fallthrough`; none means all.
+fn zones(words: &[Token]) -> Result<Vec<Name>, Diagnostic> {
+    if words.is_empty() {
+        return Ok(vec![Name::root()]);
+    }
+    let zone = |word: &Token| {
+        let error = |error| Diagnostic::error(word.span, format!("{} is no zone: {error}", word.shown()));
+        Name::parse(&word.text).map_err(error)
+    };
+    words.iter().map(zone).collect()
+}

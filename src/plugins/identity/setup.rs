@@ -1,0 +1,264 @@
+//! From `identity` and `idetcd` directives to pools.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use corefile::{Diagnostic, Directive, Token};
+
+use super::super::{Definition, Setup};
+use super::options::{self, Options};
+use super::{AnswerOptions, Parts, PoolPart};
+use crate::identity::address::AddressSelection;
+use crate::identity::pattern::{Pattern, PatternError};
+use crate::identity::pool::PoolConfig;
+use crate::identity::pools::StoreConfig;
+use crate::store::etcd::{EtcdOptions, Layout};
+use crate::store::{Slot, Space};
+
+/// The directive in full.
+pub const IDENTITY: Definition = Definition {
+    name: "identity",
+    syntax: "\
+identity [POOL] {
+    pattern PATTERN
+    limit N
+    store etcd URL... | local [PATH]
+    credentials USER PASSWORD
+    tls CERT KEY CA
+    prefix PATH
+    layout native|idetcd
+    ttl DURATION
+    answer_ttl DURATION
+    node KEY
+    sticky DURATION|off
+    address auto|INTERFACE|CIDR|IP...
+    port NAME NUMBER[/udp]
+    meta KEY VALUE
+    health tcp ADDRESS:PORT | http URL | exec COMMAND ARGS... {
+        interval DURATION
+        timeout DURATION
+        failures N
+    }
+    on EVENT COMMAND...
+    stale DURATION
+    fallthrough [ZONES...]
+}",
+    setup: |setup| set_up(setup, &Preset::Identity),
+};
+
+/// idetcd's own directive: the same with its defaults and its layout in etcd.
+pub const IDETCD: Definition = Definition {
+    name: "idetcd",
+    syntax: "\
+idetcd {
+    endpoint URL...
+    limit N
+    pattern PATTERN
+}",
+    setup: |setup| set_up(setup, &Preset::Idetcd),
+};
+
+/// Which directive it is, and so what holds where nothing is said.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Preset {
+    Identity,
+    Idetcd,
+}
+
+impl Preset {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Idetcd => "idetcd",
+        }
+    }
+
+    fn pattern(self) -> &'static str {
+        match self {
+            Self::Identity => "{{.Pool}}{{.ID}}.cluster.internal.",
+            Self::Idetcd => "worker{{.ID}}.tf.local.",
+        }
+    }
+
+    fn limit(self) -> Slot {
+        match self {
+            Self::Identity => 1000,
+            Self::Idetcd => 10,
+        }
+    }
+
+    fn pool(self) -> &'static str {
+        match self {
+            Self::Identity => "node",
+            Self::Idetcd => "worker",
+        }
+    }
+}
+
+fn set_up(setup: &mut Setup<'_>, preset: &Preset) {
+    let mut pools = Vec::new();
+    for directive in setup.directives {
+        let mut found = Vec::new();
+        let pool = pool(directive, *preset, setup.block.zones.first().map(|zone| zone.port), &mut found);
+        let failed = !found.is_empty();
+        setup.diagnostics.append(&mut found);
+        if let Some(pool) = pool.filter(|_| !failed) {
+            warn_of_unreachable(setup, directive, &pool);
+            pools.push(pool);
+        }
+    }
+    if !pools.is_empty() {
+        setup.add(Box::new(Parts { name: preset.name(), pools }));
+    }
+}
+
+/// One pool; every mistake goes to `found`.
+fn pool(
+    directive: &Directive,
+    preset: Preset,
+    dns_port: Option<u16>,
+    found: &mut Vec<Diagnostic>,
+) -> Option<PoolPart> {
+    let options = options::read(directive, preset, found);
+    let pool = pool_name(directive, preset, found)?;
+    let pattern = pattern(directive, preset, &options, &pool, found)?;
+    let store = store(directive, preset, &options, &pattern, found)?;
+    let config = PoolConfig {
+        pool,
+        space: Space { pattern: Arc::new(pattern), limit: options.limit.unwrap_or(preset.limit()) },
+        ttl: options.ttl.unwrap_or(Duration::from_secs(20)),
+        sticky: options.sticky.unwrap_or(Some(Duration::from_secs(600))),
+        node: options.node,
+        addresses: if options.addresses.is_empty() {
+            vec![AddressSelection::Auto]
+        } else {
+            options.addresses
+        },
+        dns_port,
+        ports: options.ports.into_iter().collect::<BTreeMap<_, _>>(),
+        meta: options.meta.into_iter().collect(),
+        health: options.health,
+        hooks: options.hooks,
+    };
+    let answer = AnswerOptions {
+        ttl: options.answer_ttl.unwrap_or(5),
+        stale: options.stale.unwrap_or(Duration::from_secs(3600)),
+        fallthrough: options.fallthrough,
+    };
+    Some(PoolPart { store, config, answer })
+}
+
+fn pool_name(
+    directive: &Directive,
+    preset: Preset,
+    found: &mut Vec<Diagnostic>,
+) -> Option<String> {
+    let syntax = match preset {
+        Preset::Identity => "identity [POOL] { ... }",
+        Preset::Idetcd => "idetcd { ... }",
+    };
+    let most = if preset == Preset::Identity { 1 } else { 0 };
+    let word = match directive.between(0, most, syntax) {
+        Ok(words) => words.first(),
+        Err(error) => {
+            found.push(error);
+            return None;
+        }
+    };
+    let Some(word) = word else { return Some(preset.pool().to_owned()) };
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if word.text.is_empty() || word.text.len() > 63 || !word.text.bytes().all(is_name) {
+        let message = format!("{} is no name for a pool", word.shown());
+        let label = "letters, digits, `-` and `_`, 63 at most";
+        found.push(Diagnostic::error(word.span, message).label(label));
+        return None;
+    }
+    Some(word.text.clone())
+}
+
+fn pattern(
+    directive: &Directive,
+    preset: Preset,
+    options: &Options<'_>,
+    pool: &str,
+    found: &mut Vec<Diagnostic>,
+) -> Option<Pattern> {
+    let text = options.pattern.map_or(preset.pattern(), |word| word.text.as_str());
+    let result = Pattern::parse(text, pool).and_then(|pattern| {
+        pattern.check_limit(options.limit.unwrap_or(preset.limit())).map(|()| pattern)
+    });
+    result.map_err(|error| found.push(pattern_error(options.pattern, directive, error))).ok()
+}
+
+/// Points at the part of the pattern that is wrong, where the word in the file is its text.
+fn pattern_error(word: Option<&Token>, directive: &Directive, error: PatternError) -> Diagnostic {
+    let mut span = word.map_or(directive.name.span, |word| word.span);
+    let source_length = (span.end - span.start) as usize;
+    if let Some(word) = word.filter(|word| !word.quoted && word.text.len() == source_length) {
+        let place = |offset: usize| span.start + offset.min(word.text.len()) as u32;
+        let (start, end) = (place(error.offset), place(error.offset + error.length));
+        if start < end {
+            (span.start, span.end) = (start, end);
+        }
+    }
+    let diagnostic = Diagnostic::error(span, error.message).label("in this pattern");
+    match error.help {
+        Some(help) => diagnostic.help(help),
+        None => diagnostic.help("a pattern is a domain name with a number: worker{{.ID}}.tf.local."),
+    }
+}
+
+fn store(
+    directive: &Directive,
+    preset: Preset,
+    options: &Options<'_>,
+    pattern: &Pattern,
+    found: &mut Vec<Diagnostic>,
+) -> Option<StoreConfig> {
+    let store = &options.store;
+    let is_etcd = preset == Preset::Idetcd || store.endpoints.is_some();
+    if !is_etcd {
+        for word in &store.only_etcd {
+            let message = format!("{} is only for a pool in etcd", word.shown());
+            let help = "add `store etcd URL...` to the pool";
+            found.push(Diagnostic::error(word.span, message).label("without etcd").help(help));
+        }
+        return Some(StoreConfig::Local(store.path.clone()));
+    }
+    let default = || vec!["http://localhost:2379".to_owned()];
+    let layout = match preset {
+        Preset::Identity => Layout::default(),
+        Preset::Idetcd => Layout::Idetcd,
+    };
+    let etcd = EtcdOptions {
+        endpoints: store.endpoints.clone().unwrap_or_else(default),
+        credentials: store.credentials.clone(),
+        tls: store.tls.clone(),
+        prefix: store.prefix.clone(),
+        layout: store.layout.unwrap_or(layout),
+    };
+    let place = store.endpoint_span.unwrap_or(directive.name.span);
+    let checks = [
+        etcd.check().map_err(|message| Diagnostic::error(place, message)),
+        etcd.accepts(pattern).map_err(|message| {
+            let span = options.pattern.map_or(directive.name.span, |word| word.span);
+            Diagnostic::error(span, message)
+        }),
+    ];
+    let errors = checks.into_iter().filter_map(Result::err).collect::<Vec<_>>();
+    let fine = errors.is_empty();
+    found.extend(errors);
+    fine.then_some(StoreConfig::Etcd(etcd))
+}
+
+/// A pool may be claimed from a block that is not asked for its names; most likely it is a slip.
+fn warn_of_unreachable(setup: &mut Setup<'_>, directive: &Directive, part: &PoolPart) {
+    let list = part.config.space.pattern.list_name();
+    let zones = &setup.block.zones;
+    if zones.is_empty() || zones.iter().any(|zone| list.is_at_or_below(&zone.name)) {
+        return;
+    }
+    let message = format!("queries for {list} do not get here: no key of this block is above it");
+    setup.diagnostics.push(Diagnostic::warning(directive.name.span, message));
+}

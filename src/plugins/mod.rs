@@ -1,0 +1,112 @@
+//! The directives of a Corefile and the plugins that they set up.
+//!
+//! A query passes the plugins of its server block in the order of [`DIRECTIVES`], whatever the
+//! order of the file, until one answers. Then the reply goes back through those that were passed.
+//! Both ways are plain calls: whoever has to wait hands out a [`Job`] and the query goes on from
+//! there when the job is done.
+
+pub mod bind;
+pub mod chain;
+pub mod coredns;
+pub mod identity;
+pub mod setup;
+pub mod whoami;
+
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+
+use answer::{LookupName, Query, Reply};
+
+pub use chain::{Chain, Progress, Stage};
+pub use setup::{Bind, BlockDraft, Build, Definition, Part, PlannedPart, Setup, ZoneKey};
+
+/// Every directive, in the order in which a query meets the plugins: that of CoreDNS's
+/// `plugin.cfg`, with ours between `hosts` and `file`.
+pub const DIRECTIVES: &[Definition] =
+    &[bind::BIND, identity::IDENTITY, identity::IDETCD, whoami::WHOAMI];
+
+/// What a directive does with queries.
+pub trait Plugin: Send + Sync + 'static {
+    /// The directive that set it up.
+    fn name(&self) -> &'static str;
+
+    /// On the way in. It takes no lock, does not allocate and never waits.
+    fn request(&self, exchange: &mut Exchange<'_, '_>) -> Step;
+
+    /// On the way back, for every plugin that was passed, the one that answered included.
+    fn response(&self, _exchange: &mut Exchange<'_, '_>) -> After {
+        After::Done
+    }
+
+    /// Asked, in order, when no plugin of the block has answered: whoever answers for the zone
+    /// that the name lies in says here that the name does not exist. If nobody does, the query
+    /// is refused.
+    fn at_end(&self, _exchange: &mut Exchange<'_, '_>) -> Step {
+        Step::Next
+    }
+}
+
+/// What a plugin made of a query on the way in.
+pub enum Step {
+    /// Nothing: the next plugin is asked.
+    Next,
+    /// The reply is written.
+    Answered,
+    /// It has to wait.
+    Defer(Job),
+}
+
+/// What a plugin made of a reply on the way back.
+pub enum After {
+    /// It is done with it.
+    Done,
+    /// It has to wait. The reply so far is gone after it: the job's [`Resume`] writes it anew.
+    Defer(Job),
+}
+
+/// What a query waits for. It owns all that it needs and is run away from the query path.
+///
+/// Whoever runs it bounds its time; a job that takes longer is dropped and the client is told
+/// SERVFAIL.
+pub type Job = Pin<Box<dyn Future<Output = Resume> + Send>>;
+
+/// How a query goes on after a job: it is given the exchange again, with an empty reply, and says
+/// what the plugin would have said.
+pub type Resume = Box<dyn FnOnce(&mut Exchange<'_, '_>) -> Step + Send>;
+
+/// A query on its way through the plugins, and the reply that is being written.
+pub struct Exchange<'q, 'b> {
+    /// What the client asked.
+    pub query: &'q Query<'q>,
+    /// The name looked up: the client's, until a plugin puts another in its place.
+    pub name: LookupName,
+    /// Who asked.
+    pub peer: SocketAddr,
+    /// The address that was asked, where that is known.
+    pub local: Option<IpAddr>,
+    /// How the query came.
+    pub transport: Transport,
+    /// The reply.
+    pub reply: Reply<'b>,
+    /// A number that differs from query to query, to spread load with. Strangers may guess it.
+    pub rotation: u32,
+}
+
+/// How a query came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// As a datagram: what does not fit is asked for again over a stream.
+    Udp,
+    /// Over a connection.
+    Tcp,
+}
+
+/// The directive with this name.
+#[must_use]
+pub fn definition(name: &str) -> Option<&'static Definition> {
+    DIRECTIVES.iter().find(|definition| definition.name == name)
+}
+
+#[cfg(test)]
+mod tests;

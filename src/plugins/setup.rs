@@ -1,0 +1,112 @@
+//! From directives to plugins: what a directive's `setup` is given and what it gives back.
+//!
+//! It happens in two steps. `setup` reads the directives and checks them without touching
+//! anything, so that `callsign check` can run it. What it adds is a [`Part`] for each plugin;
+//! [`Part::build`] makes the plugin once the whole configuration is known to be right.
+
+use std::net::SocketAddr;
+
+use answer::Name;
+use corefile::{Diagnostic, Directive, Span};
+
+use super::Plugin;
+use crate::config::StartOptions;
+
+/// What there is to know of a directive before it is met: one row of the table
+/// [`DIRECTIVES`](super::DIRECTIVES).
+#[derive(Debug)]
+pub struct Definition {
+    /// The word in the Corefile.
+    pub name: &'static str,
+    /// How it is written, as messages and the documentation show it.
+    pub syntax: &'static str,
+    /// Checks the directives of one block. It has no effect on anything but the [`Setup`].
+    pub setup: fn(&mut Setup<'_>),
+}
+
+/// What a directive's setup works on.
+pub struct Setup<'a> {
+    /// Every directive of this name in the block, in the order of the file; at least one.
+    pub directives: &'a [&'a Directive],
+    /// The block that they stand in, as far as it is known.
+    pub block: &'a mut BlockDraft,
+    /// How the program was started.
+    pub options: &'a StartOptions,
+    /// Where mistakes go.
+    pub diagnostics: &'a mut Vec<Diagnostic>,
+}
+
+impl Setup<'_> {
+    /// Adds a plugin to the block, named in errors by the first directive.
+    pub fn add(&mut self, part: Box<dyn Part>) {
+        if let Some(first) = self.directives.first() {
+            self.add_at(first.line(), part);
+        }
+    }
+
+    /// Adds a plugin to the block, named in errors by the words at `span`.
+    pub fn add_at(&mut self, span: Span, part: Box<dyn Part>) {
+        self.block.parts.push(PlannedPart { span, part });
+    }
+
+    /// The value, or [`None`] after keeping the error.
+    pub fn keep<T>(&mut self, result: Result<T, Diagnostic>) -> Option<T> {
+        result.map_err(|error| self.diagnostics.push(error)).ok()
+    }
+}
+
+/// A server block while its directives are read.
+#[derive(Default)]
+pub struct BlockDraft {
+    /// What the block's keys say it serves.
+    pub zones: Vec<ZoneKey>,
+    /// The addresses to listen on; none means all of the machine.
+    pub binds: Vec<Bind>,
+    /// The plugins so far, in the order in which queries will meet them.
+    pub parts: Vec<PlannedPart>,
+}
+
+/// One zone of a block's keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZoneKey {
+    /// The zone.
+    pub name: Name,
+    /// The port that it is served on.
+    pub port: u16,
+    /// The key in the Corefile.
+    pub span: Span,
+}
+
+/// An address that a `bind` directive names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bind {
+    /// The address; its port is not used, its scope is.
+    pub address: SocketAddr,
+    /// The word in the Corefile.
+    pub span: Span,
+}
+
+/// A plugin to be, and where the Corefile asks for it.
+pub struct PlannedPart {
+    /// The words in the Corefile.
+    pub span: Span,
+    /// What makes the plugin.
+    pub part: Box<dyn Part>,
+}
+
+/// A plugin that has been checked and not yet made.
+pub trait Part: Send {
+    /// Makes the plugin: opens what it needs, but claims nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// One line; it is shown with the directive's place.
+    fn build(self: Box<Self>, build: &mut Build<'_>) -> Result<Box<dyn Plugin>, String>;
+}
+
+/// What a [`Part`] may use while it makes its plugin.
+pub struct Build<'a> {
+    /// The pools of the configuration that is being built. Nothing is claimed before the plan is
+    /// committed, which happens when everything else has been built.
+    pub pools: &'a mut crate::identity::pools::Plan,
+}

@@ -1,0 +1,109 @@
+//! Where a query goes: from the name asked to the server block that serves its zone.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use answer::{LookupName, Name, RecordType};
+
+use crate::plugins::Chain;
+
+/// The zones that are served at one address. Never changed: a reload puts another in its place.
+#[derive(Debug, Default)]
+pub struct Routes {
+    /// By the zone's name in wire form and lower case.
+    zones: HashMap<Box<[u8]>, Arc<Chain>>,
+    /// Bit N is set where a zone has N labels, so that a look-up skips lengths that nobody has.
+    depths: u128,
+}
+
+impl Routes {
+    /// Routes with these zones. Of two equal ones the last counts.
+    pub fn new(zones: impl IntoIterator<Item = (Name, Arc<Chain>)>) -> Self {
+        let mut routes = Self::default();
+        for (zone, chain) in zones {
+            // A name has at most 127 labels.
+            routes.depths |= 1 << zone.label_count().min(127);
+            routes.zones.insert(zone.as_wire().into(), chain);
+        }
+        routes
+    }
+
+    /// The chain of the zone that the name lies in: of several, the one with the most labels.
+    ///
+    /// DS records stand on the parent's side of a zone cut (RFC 4035 §2.4), so a DS query for a
+    /// zone of ours goes to the zone above it where that is served too.
+    #[must_use]
+    pub fn find(&self, name: &LookupName, qtype: RecordType) -> Option<&Arc<Chain>> {
+        let labels = name.label_count();
+        let above = usize::from(qtype == RecordType::DS);
+        let zone = |index: usize| {
+            let possible = self.depths >> (labels - index) & 1 == 1;
+            possible.then(|| self.zones.get(name.suffix(index))).flatten()
+        };
+        (above..=labels).chain(0..above.min(labels + 1)).find_map(zone)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Routes in which each zone has a chain of its own, and the chains by zone.
+    fn routes(zones: &[&str]) -> (Routes, HashMap<String, Arc<Chain>>) {
+        let chain = |zone: &&str| ((*zone).to_owned(), Arc::new(Chain::new(Vec::new())));
+        let chains: HashMap<String, Arc<Chain>> = zones.iter().map(chain).collect();
+        let named = chains.iter().map(|(zone, chain)| (Name::parse(zone).unwrap(), chain.clone()));
+        (Routes::new(named), chains)
+    }
+
+    fn found(zones: &[&str], name: &str, qtype: RecordType) -> Option<String> {
+        let (routes, chains) = routes(zones);
+        let name = LookupName::from(&Name::parse(name).unwrap());
+        let chain = routes.find(&name, qtype)?;
+        chains.iter().find(|(_, it)| Arc::ptr_eq(it, chain)).map(|(zone, _)| zone.clone())
+    }
+
+    /// If this fails, a query is answered by the block of another zone.
+    #[test]
+    fn the_longest_zone_wins_by_whole_labels() {
+        let zones = [".", "org.", "example.org.", "b.a.example.org."];
+        for (name, zone) in [
+            ("example.org.", "example.org."),
+            ("WWW.Example.org.", "example.org."),
+            ("a.example.org.", "example.org."),
+            ("x.b.a.example.org.", "b.a.example.org."),
+            ("notexample.org.", "org."),
+            ("com.", "."),
+            (".", "."),
+        ] {
+            assert_eq!(found(&zones, name, RecordType::A).as_deref(), Some(zone), "{name}");
+        }
+    }
+
+    /// If this fails, names outside of all zones are answered by some block instead of refused.
+    #[test]
+    fn a_name_outside_of_all_zones_goes_nowhere() {
+        assert_eq!(found(&["example.org."], "example.com.", RecordType::A), None);
+        assert_eq!(found(&["example.org."], "org.", RecordType::A), None);
+        assert_eq!(found(&["example.org."], ".", RecordType::A), None);
+        assert_eq!(found(&[], ".", RecordType::DS), None);
+    }
+
+    /// If this fails, validators find no DS records for a zone whose parent is served here.
+    #[test]
+    fn ds_is_asked_of_the_parent() {
+        let zones = ["org.", "example.org.", "a.example.org."];
+        assert_eq!(found(&zones, "a.example.org.", RecordType::DS).as_deref(), Some("example.org."));
+        assert_eq!(found(&zones, "www.example.org.", RecordType::DS).as_deref(), Some("example.org."));
+        assert_eq!(found(&["a.org."], "a.org.", RecordType::DS).as_deref(), Some("a.org."));
+        assert_eq!(found(&["."], ".", RecordType::DS).as_deref(), Some("."));
+    }
+
+    /// If this fails, the deepest names there are overflow the shift and panic a worker.
+    #[test]
+    fn the_deepest_name_is_found() {
+        let deepest = "a.".repeat(127);
+        assert_eq!(found(&[&deepest], &deepest, RecordType::A), Some(deepest.clone()));
+        assert_eq!(found(&["a."], &deepest, RecordType::A).as_deref(), Some("a."));
+    }
+}

@@ -1,0 +1,226 @@
+//! The server as one configuration makes it, and how the next one takes its place.
+
+use std::sync::Arc;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use corefile::{Diagnostic, ProcessEnvironment, Sources};
+use tracing::warn;
+
+use super::banner;
+use crate::config::{self, Configuration, Endpoint, ListenAddress, Origin, StartOptions, Text};
+use crate::identity::pools::Pools;
+use crate::listen::{BindError, Bound, Listener, Shared, bind_missing};
+use crate::plugins::{Build, Chain, PlannedPart};
+use crate::routes::Routes;
+
+/// How long the listeners of an old configuration may take to answer what had arrived.
+pub(super) const DRAIN: Duration = Duration::from_secs(5);
+
+/// Ports that are tried after 53 and 1053 where nobody has asked for one.
+const OTHER_PORTS: std::ops::RangeInclusive<u16> = 1053..=1152;
+
+/// What runs.
+pub(super) struct Server {
+    options: StartOptions,
+    /// Standard input can be read only once.
+    text_of_stdin: Option<Text>,
+    shared: Arc<Shared>,
+    pools: Arc<Pools>,
+    listeners: Vec<Listener>,
+    endpoints: Vec<Endpoint>,
+    /// Why the usual port is not the one that is served.
+    other_port: Option<String>,
+}
+
+/// Why a configuration does not run.
+enum Failure {
+    /// One address cannot be had.
+    Bind(BindError, Diagnostic),
+    /// Something in the Corefile, or several things.
+    Corefile(Vec<Diagnostic>),
+}
+
+impl Server {
+    /// A server that does nothing yet.
+    pub(super) fn new(options: StartOptions, shared: Arc<Shared>, pools: Arc<Pools>) -> Self {
+        Self {
+            options,
+            text_of_stdin: None,
+            shared,
+            pools,
+            listeners: Vec::new(),
+            endpoints: Vec::new(),
+            other_port: None,
+        }
+    }
+
+    /// Starts what the configuration says.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, ready to be shown. Nothing has been claimed then.
+    pub(super) fn start(&mut self) -> Result<(), String> {
+        let text = self.read()?;
+        let first = self.options.dns_port;
+        let mut ports = OTHER_PORTS.filter(|port| *port != first);
+        loop {
+            let mut sources = Sources::new();
+            match self.apply(&text, &mut sources) {
+                Ok(()) => return Ok(()),
+                Err(Failure::Bind(error, diagnostic)) => {
+                    let next = (self.options.may_change_port && error.is_about_the_port())
+                        .then(|| ports.next())
+                        .flatten();
+                    let Some(next) = next else { return Err(shown(&[diagnostic], &sources)) };
+                    self.other_port
+                        .get_or_insert_with(|| format!("port {first} is {}", error.reason()));
+                    self.options.dns_port = next;
+                }
+                Err(Failure::Corefile(diagnostics)) => return Err(shown(&diagnostics, &sources)),
+            }
+        }
+    }
+
+    /// Reads the configuration again and puts it in the place of the running one. Sockets whose
+    /// address stays are kept.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, ready to be shown. The running configuration goes on then.
+    pub(super) fn reload(&mut self) -> Result<(), String> {
+        let text = self.read()?;
+        let mut sources = Sources::new();
+        self.apply(&text, &mut sources).map_err(|failure| match failure {
+            Failure::Bind(_, diagnostic) => shown(&[diagnostic], &sources),
+            Failure::Corefile(diagnostics) => shown(&diagnostics, &sources),
+        })
+    }
+
+    /// The lines that say what is served.
+    pub(super) fn banner(&self) -> String {
+        banner::banner(&self.endpoints, self.other_port.as_deref(), &self.options.origin)
+    }
+
+    /// Where a client on this machine can ask.
+    pub(super) fn nearest_address(&self) -> Option<std::net::SocketAddr> {
+        self.listeners.first().map(Listener::local)
+    }
+
+    /// Stops all listeners and waits, for a bounded time, until they have answered what had
+    /// arrived.
+    pub(super) async fn stop(self) {
+        for listener in &self.listeners {
+            listener.shut_down();
+        }
+        let end = tokio::time::Instant::now() + DRAIN;
+        for listener in self.listeners {
+            let left = end.saturating_duration_since(tokio::time::Instant::now());
+            listener.drained(left).await;
+        }
+    }
+
+    fn read(&mut self) -> Result<Text, String> {
+        match &self.text_of_stdin {
+            Some(text) => Ok(text.clone()),
+            None => {
+                let text = self.options.origin.read()?;
+                if self.options.origin == Origin::StandardInput {
+                    self.text_of_stdin = Some(text.clone());
+                }
+                Ok(text)
+            }
+        }
+    }
+
+    /// Makes a whole new configuration beside the running one and only then changes over.
+    fn apply(&mut self, text: &Text, sources: &mut Sources) -> Result<(), Failure> {
+        let checked = config::check(sources, text, &self.options, &ProcessEnvironment);
+        let Configuration { endpoints, blocks, warnings } = checked.map_err(Failure::Corefile)?;
+        let bound = self.bind(&endpoints)?;
+        let mut plan = self.pools.plan();
+        let chains = build(blocks, &mut Build { pools: &mut plan })?;
+        let routes = |endpoint: &Endpoint| {
+            let zones = endpoint.zones.iter();
+            Routes::new(zones.filter_map(|(zone, block)| {
+                Some((zone.clone(), chains.get(*block)?.clone()))
+            }))
+        };
+        let find = |address: ListenAddress| endpoints.iter().find(|it| it.address == address);
+        let mut started = Vec::new();
+        for bound in bound {
+            let Some(endpoint) = find(bound.address()) else { continue };
+            match Listener::start(bound, routes(endpoint), &self.shared) {
+                Ok(listener) => started.push(listener),
+                Err(error) => {
+                    started.iter().for_each(Listener::shut_down);
+                    let message = format!("cannot serve {}: {error}", endpoint.address);
+                    return Err(Failure::Corefile(vec![Diagnostic::error(endpoint.span, message)]));
+                }
+            }
+        }
+        // From here on nothing fails.
+        let mut ended = Vec::new();
+        for listener in std::mem::take(&mut self.listeners) {
+            match find(listener.address()) {
+                Some(endpoint) => {
+                    listener.reroute(routes(endpoint));
+                    started.push(listener);
+                }
+                None => ended.push(listener),
+            }
+        }
+        self.listeners = started;
+        self.endpoints = endpoints;
+        plan.commit();
+        for listener in ended {
+            listener.shut_down();
+            self.shared.runtime.spawn(listener.drained(DRAIN));
+        }
+        for warning in &warnings {
+            warn!("{}", one_line(warning, sources));
+        }
+        Ok(())
+    }
+
+    fn bind(&self, endpoints: &[Endpoint]) -> Result<Vec<Bound>, Failure> {
+        let wanted: Vec<ListenAddress> = endpoints.iter().map(|endpoint| endpoint.address).collect();
+        let workers = available_parallelism().map_or(1, usize::from);
+        bind_missing(&wanted, &self.listeners, workers).map_err(|error| {
+            let span = endpoints.iter().find(|it| it.address == error.address).map(|it| it.span);
+            let mut diagnostic = Diagnostic::error(span, error.to_string());
+            if let Some(help) = error.help() {
+                diagnostic = diagnostic.help(help);
+            }
+            Failure::Bind(error, diagnostic)
+        })
+    }
+}
+
+/// Makes the plugins of every block.
+fn build(blocks: Vec<Vec<PlannedPart>>, build: &mut Build<'_>) -> Result<Vec<Arc<Chain>>, Failure> {
+    let mut errors = Vec::new();
+    let mut chains = Vec::new();
+    for block in blocks {
+        let mut plugins = Vec::new();
+        for PlannedPart { span, part } in block {
+            match part.build(build) {
+                Ok(plugin) => plugins.push(plugin),
+                Err(message) => errors.push(Diagnostic::error(span, message)),
+            }
+        }
+        chains.push(Arc::new(Chain::new(plugins)));
+    }
+    if errors.is_empty() { Ok(chains) } else { Err(Failure::Corefile(errors)) }
+}
+
+fn shown(diagnostics: &[Diagnostic], sources: &Sources) -> String {
+    config::render(diagnostics, sources, super::stderr_has_colors())
+}
+
+/// A warning as one line of the log.
+fn one_line(warning: &Diagnostic, sources: &Sources) -> String {
+    let Some(span) = warning.span else { return warning.message.clone() };
+    let (line, column) = sources.position(span);
+    format!("{}:{line}:{column}: {}", sources.name(span.file), warning.message)
+}

@@ -1,0 +1,223 @@
+//! Starting, reloading and stopping.
+//!
+//! [`run`] is the whole life of a server: it starts what the configuration says, then obeys
+//! signals until one of them ends it. What must survive a reload (the sockets of an address that
+//! stays, the claimed names) is held by [`instance::Server`] and the process-wide pools; all else
+//! is made anew.
+
+pub mod banner;
+mod instance;
+mod notify;
+mod watch;
+
+use std::future::Future;
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{debug, error, info};
+
+use crate::config::StartOptions;
+use crate::counters::Count;
+use crate::identity::pools::{NodeOptions, Pools};
+use crate::listen::Shared;
+use instance::Server;
+use watch::Watch;
+
+/// Exit status: stopped as asked.
+pub const OK: u8 = 0;
+
+/// Exit status: could not start, or lost what it may not run without.
+pub const FAILED: u8 = 1;
+
+/// Exit status: interrupted a second time while stopping.
+pub const INTERRUPTED: u8 = 2;
+
+/// How often replaced routes are looked at until no worker uses them.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// Runs a server until a signal ends it; returns the exit status. Mistakes are shown on standard
+/// error, the banner on standard output.
+#[must_use]
+pub fn run(options: StartOptions) -> u8 {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&format!("error: cannot start the runtime: {error}"));
+            return FAILED;
+        }
+    };
+    let status = runtime.block_on(live(options));
+    // Nothing that is still waiting may keep the program.
+    runtime.shutdown_background();
+    status
+}
+
+async fn live(options: StartOptions) -> u8 {
+    let mut signals = match Signals::new() {
+        Ok(signals) => signals,
+        Err(error) => {
+            complain(&format!("error: cannot receive signals: {error}"));
+            return FAILED;
+        }
+    };
+    let pools = Pools::new(&NodeOptions { state_folder: options.state_folder.clone() });
+    let shared = Shared::new(tokio::runtime::Handle::current());
+    let pid_file = match PidFile::write(options.pid_file.clone()) {
+        Ok(pid_file) => pid_file,
+        Err(message) => {
+            complain(&format!("error: {message}"));
+            return FAILED;
+        }
+    };
+    let quiet = options.quiet;
+    let require_claim = options.require_claim;
+    let mut server = Server::new(options, shared.clone(), pools.clone());
+    if let Err(message) = server.start() {
+        complain(&message);
+        return FAILED;
+    }
+    if !quiet {
+        say(&server.banner());
+    }
+    notify::ready();
+    let mut watch = Watch::new(pools.subscribe(), quiet, require_claim);
+    let mut sweeping = false;
+    let status = loop {
+        tokio::select! {
+            asked = signals.next() => match asked {
+                Asked::Reload => {
+                    notify::reloading();
+                    match server.reload() {
+                        Ok(()) => info!("reloaded"),
+                        Err(message) => error!("not reloaded, the old configuration goes on:\n{message}"),
+                    }
+                    notify::ready();
+                    sweeping = true;
+                }
+                Asked::Quit => break None,
+                Asked::Stop | Asked::Interrupt => break Some(OK),
+            },
+            full = watch.next(server.nearest_address()) => {
+                complain(&format!("error: {full}; --require-claim was given, so nothing is served"));
+                break Some(FAILED);
+            }
+            () = tokio::time::sleep(SWEEP), if sweeping => sweeping = shared.sweep(),
+        }
+    };
+    let status = match status {
+        None => OK,
+        Some(status) => {
+            notify::stopping();
+            signals.unless_interrupted(stop(server, &pools), status).await
+        }
+    };
+    let total = shared.statistics.total();
+    let (requests, replies) = (total.get(Count::Requests), total.get(Count::Replies));
+    debug!(requests, replies, "stopped");
+    drop(pid_file);
+    status
+}
+
+/// Gives up the names first, so that nobody is sent here any more, then stops.
+async fn stop(server: Server, pools: &Arc<Pools>) {
+    pools.release_all().await;
+    server.stop().await;
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Stop,
+    Interrupt,
+    Quit,
+    Reload,
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    quit: Signal,
+    hang_up: Signal,
+    user1: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+            hang_up: signal(SignalKind::hangup())?,
+            user1: signal(SignalKind::user_defined1())?,
+        })
+    }
+
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.quit.recv() => Asked::Quit,
+            _ = self.interrupt.recv() => Asked::Interrupt,
+            _ = self.terminate.recv() => Asked::Stop,
+            _ = self.hang_up.recv() => Asked::Reload,
+            _ = self.user1.recv() => Asked::Reload,
+        }
+    }
+
+    /// Waits for `stopping`, unless the user loses patience first.
+    async fn unless_interrupted(&mut self, stopping: impl Future<Output = ()>, status: u8) -> u8 {
+        tokio::pin!(stopping);
+        loop {
+            tokio::select! {
+                () = &mut stopping => return status,
+                asked = self.next() => match asked {
+                    Asked::Interrupt => return INTERRUPTED,
+                    Asked::Quit => return OK,
+                    Asked::Stop | Asked::Reload => {}
+                },
+            }
+        }
+    }
+}
+
+/// The file with the number of the process, removed when the server ends.
+struct PidFile(Option<PathBuf>);
+
+impl PidFile {
+    fn write(path: Option<PathBuf>) -> Result<Self, String> {
+        if let Some(path) = &path {
+            std::fs::write(path, format!("{}\n", std::process::id())).map_err(|error| {
+                let reason = crate::config::options::reason(&error);
+                format!("cannot write the pid file {}: {reason}", path.display())
+            })?;
+        }
+        Ok(Self(path))
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            // It may be gone already, and nobody is left to be told.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Whether what is shown on standard error may have colours.
+#[must_use]
+pub fn stderr_has_colors() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty())
+}
+
+/// Writes to standard output, which nobody may be reading.
+fn say(text: &str) {
+    let _ = io::stdout().lock().write_all(text.as_bytes());
+    let _ = io::stdout().lock().flush();
+}
+
+/// Writes a line to standard error, which nobody may be reading.
+fn complain(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}

@@ -1,0 +1,333 @@
+//! Following a space: a listing, then a watch from there on, for as long as anybody listens.
+//!
+//! A watch may end, be cut off in silence, or (in some versions of etcd) lose an event. So:
+//!
+//! * it resumes after the last revision that was told, where etcd's history is still the same
+//!   one, and begins with a listing where it is not or where that part of it was compacted;
+//! * a stream that says nothing is asked for its progress, and left when it does not answer;
+//! * a listing is told from time to time in any case.
+//!
+//! A record that becomes unreadable is told as [`Change::Freed`]: there is nothing to answer DNS
+//! queries from any more. The slot stays occupied all the same, and
+//! [`Occupancy`](crate::store::Occupancy) goes by keys alone, so nobody claims it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use etcd_client::{Error, WatchOptions, WatchResponse, WatchStream};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::connection::{Connection, Connections};
+use super::errors::{self, in_time};
+use super::layout::Keys;
+use super::listing::{self, PATIENCE, Position};
+use super::requests::signed;
+use super::skipped::Skipped;
+use crate::store::{Change, Feed, StoreError};
+
+/// After how much silence a stream is asked whether it lives.
+const PROGRESS: Duration = Duration::from_secs(5);
+
+/// How often a space of up to [`LISTED`] claims is listed anew.
+const RECONCILE: Duration = Duration::from_secs(60);
+
+/// Beyond this many claims, listings become rarer: every node reads every claim.
+const LISTED: usize = 1000;
+
+/// How many reasons are told while etcd is away: each member may have its own.
+const REASONS: usize = 16;
+
+/// The first wait after a failure, and the longest. Who returns is seen within a second.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(800));
+
+/// Tells `feed` about a space for ever. The caller drops the future when nobody listens.
+pub(super) async fn follow(
+    connections: &Connections,
+    skipped: &Skipped,
+    keys: &Keys,
+    feed: &mpsc::Sender<Feed>,
+) {
+    let mut follower = Follower {
+        connections,
+        skipped,
+        keys,
+        feed,
+        position: None,
+        reconcile_at: Instant::now(),
+        wait: BACK_OFF.0,
+        away: Vec::new(),
+    };
+    let mut failures = 0;
+    loop {
+        let begun = Instant::now();
+        match follower.open().await {
+            Ok(watch) => {
+                failures = 0;
+                follower.run(watch).await;
+            }
+            Err(error) => {
+                failures += 1;
+                // One quick failure is a member that went, or a token that expired.
+                if failures > 1 || begun.elapsed() >= PATIENCE {
+                    follower.say_away(error.message).await;
+                }
+            }
+        }
+        follower.back_off().await;
+    }
+}
+
+struct Follower<'a> {
+    connections: &'a Connections,
+    skipped: &'a Skipped,
+    keys: &'a Keys,
+    feed: &'a mpsc::Sender<Feed>,
+    position: Option<Position>,
+    reconcile_at: Instant,
+    wait: Duration,
+    /// The reasons told since etcd went away.
+    away: Vec<String>,
+}
+
+/// A watch that was created.
+struct Watch {
+    connection: Arc<Connection>,
+    stream: WatchStream,
+}
+
+/// Why a watch is over.
+enum End {
+    /// It must begin with a listing next time.
+    Void,
+    /// It broke, with the reason.
+    Broken(StoreError),
+    /// It did not answer in time.
+    Silent(StoreError),
+}
+
+impl Follower<'_> {
+    /// Connects and begins the watch, with a listing before it where it cannot resume.
+    async fn open(&mut self) -> Result<Watch, StoreError> {
+        let connection = timeout(PATIENCE, self.connections.get())
+            .await
+            .unwrap_or_else(|_| {
+                let who = self.connections.describe();
+                Err(errors::unreachable(
+                    who.trim_start_matches("etcd "),
+                    &format!("no connection within {PATIENCE:?}"),
+                ))
+            })?;
+        self.open_on(&connection).await.map_err(|error| {
+            // Also where the token has expired: the next connection signs in anew.
+            self.connections.discard(&connection);
+            errors::classify(connection.endpoint(), &error)
+        })
+    }
+
+    async fn open_on(&mut self, connection: &Arc<Connection>) -> Result<Watch, Error> {
+        let position = match &self.position {
+            Some(position) if position.stands(connection).await? => position.clone(),
+            _ => self.list(connection).await?,
+        };
+        let options = WatchOptions::new()
+            .with_prefix()
+            .with_progress_notify()
+            .with_start_revision(signed(position.revision + 1));
+        // Without fragments, though they exist: the client does not tell which answers are whole.
+        let stream = async {
+            let mut watch = connection.watch();
+            let mut stream = watch.watch(self.keys.slots(), Some(options)).await?;
+            match stream.message().await? {
+                Some(answer) if answer.created() && !answer.canceled() => Ok(stream),
+                Some(answer) => Err(Error::WatchError(answer.cancel_reason().to_owned())),
+                None => Err(Error::WatchError("the watch has ended".into())),
+            }
+        };
+        let stream = in_time(PATIENCE, stream).await?;
+        if !self.away.is_empty() {
+            self.away.clear();
+            self.tell(Feed::Current).await;
+        }
+        Ok(Watch {
+            connection: Arc::clone(connection),
+            stream,
+        })
+    }
+
+    /// Tells the whole space.
+    async fn list(&mut self, connection: &Arc<Connection>) -> Result<Position, Error> {
+        let (listing, position) = listing::list(connection, self.keys, self.skipped).await?;
+        self.reconcile_at = Instant::now() + reconcile_in(listing.entries.len());
+        self.position = Some(position.clone());
+        self.away.clear();
+        self.tell(Feed::Listing(listing)).await;
+        Ok(position)
+    }
+
+    /// Tells what the watch says, until it is over.
+    async fn run(&mut self, watch: Watch) {
+        let connection = Arc::clone(&watch.connection);
+        match self.watch(watch).await {
+            End::Void => self.position = None,
+            End::Broken(error) => {
+                tracing::debug!("{}", error.message);
+                self.connections.discard(&connection);
+            }
+            End::Silent(error) => {
+                self.connections.discard(&connection);
+                self.say_away(error.message).await;
+            }
+        }
+    }
+
+    async fn watch(&mut self, mut watch: Watch) -> End {
+        let endpoint = watch.connection.endpoint().to_owned();
+        let mut asked = false;
+        loop {
+            let until_listing = self.reconcile_at.saturating_duration_since(Instant::now());
+            if until_listing.is_zero() && !asked {
+                if let Err(error) = self.list(&watch.connection).await {
+                    return End::Broken(errors::classify(&endpoint, &error));
+                }
+                continue;
+            }
+            let patience = if asked {
+                PATIENCE
+            } else {
+                PROGRESS.min(until_listing)
+            };
+            let answer = match timeout(patience, watch.stream.message()).await {
+                Err(_) if asked => return End::Silent(errors::silent(&endpoint, PATIENCE)),
+                Err(_) => {
+                    asked = true;
+                    match watch.stream.request_progress().await {
+                        Ok(()) => continue,
+                        Err(error) => return End::Broken(errors::classify(&endpoint, &error)),
+                    }
+                }
+                Ok(Err(error)) => return End::Broken(errors::classify(&endpoint, &error)),
+                Ok(Ok(None)) => {
+                    return End::Broken(errors::unreachable(&endpoint, "the watch has ended"));
+                }
+                Ok(Ok(Some(answer))) => answer,
+            };
+            asked = false;
+            self.wait = BACK_OFF.0;
+            if answer.canceled() || answer.compact_revision() != 0 {
+                tracing::debug!("etcd {endpoint}: {}", answer.cancel_reason());
+                return End::Void;
+            }
+            if !self.apply(&answer).await {
+                return End::Void;
+            }
+        }
+    }
+
+    /// Tells one answer of the watch; `false` where it comes from another history than ours.
+    async fn apply(&mut self, answer: &WatchResponse) -> bool {
+        let Some(position) = &mut self.position else {
+            return false;
+        };
+        if answer.events().is_empty() {
+            // The revision is not taken over: before 3.4.25 and 3.5.8, etcd may tell its progress
+            // ahead of events that it has yet to send.
+            let fits = position.fits(answer.header());
+            if fits {
+                self.tell(Feed::Current).await;
+            }
+            return fits;
+        }
+        // What a listing has told in the meantime is not told again.
+        let known = signed(position.revision);
+        let mut changes = Vec::new();
+        let mut revision = position.revision;
+        for kv in answer.events().iter().filter_map(etcd_client::Event::kv) {
+            if kv.mod_revision() <= known {
+                continue;
+            }
+            let Some((slot, kv)) = listing::slot(self.keys, self.skipped, kv) else {
+                continue;
+            };
+            position.advance(kv);
+            revision = position.revision;
+            // A deletion is told by its version: the kind of an event is read with a panic.
+            let entry = (kv.version() != 0)
+                .then(|| listing::entry(slot, kv, self.skipped))
+                .flatten();
+            changes.push(match entry {
+                Some(entry) => Change::Held(entry),
+                None => Change::Freed { slot, revision },
+            });
+        }
+        self.tell(if changes.is_empty() {
+            Feed::Current
+        } else {
+            Feed::Changes { revision, changes }
+        })
+        .await;
+        true
+    }
+
+    async fn say_away(&mut self, reason: String) {
+        if self.away.len() < REASONS && !self.away.contains(&reason) {
+            self.away.push(reason.clone());
+            self.tell(Feed::Away { reason }).await;
+        }
+    }
+
+    async fn tell(&self, news: Feed) {
+        // Nobody listens: the future is about to be dropped.
+        let _ = self.feed.send(news).await;
+    }
+
+    async fn back_off(&mut self) {
+        sleep(jittered(self.wait)).await;
+        self.wait = longer(self.wait);
+    }
+}
+
+/// The wait after one that was in vain.
+fn longer(wait: Duration) -> Duration {
+    (wait * 2).min(BACK_OFF.1)
+}
+
+/// When to list again: later for a large space.
+fn reconcile_in(claims: usize) -> Duration {
+    let pages = u32::try_from(claims / LISTED).unwrap_or(u32::MAX - 1);
+    jittered(RECONCILE.saturating_mul(1 + pages))
+}
+
+/// Between three quarters of a duration and all of it, so that nodes do not move in step.
+fn jittered(duration: Duration) -> Duration {
+    let quarter = duration / 4;
+    let share = f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX);
+    duration - quarter.mul_f64(share)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The longest wait is what a node adds to every outage of etcd.
+    #[test]
+    fn waits_grow_and_stay_below_a_second() {
+        let mut wait = BACK_OFF.0;
+        for _ in 0..100 {
+            let longer = longer(wait);
+            assert!(longer >= wait && longer < Duration::from_secs(1));
+            wait = longer;
+            let jittered = jittered(wait);
+            assert!(jittered >= wait * 3 / 4 && jittered <= wait);
+        }
+        assert_eq!(wait, BACK_OFF.1);
+    }
+
+    /// A thousand nodes that read ten thousand claims each must not do so every minute.
+    #[test]
+    fn a_large_space_is_listed_less_often() {
+        let small = reconcile_in(LISTED / 2);
+        assert!(small >= RECONCILE * 3 / 4 && small <= RECONCILE);
+        assert!(reconcile_in(10 * LISTED) >= RECONCILE * 8);
+    }
+}

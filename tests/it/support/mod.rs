@@ -1,0 +1,4 @@
+//! What the tests stand on: real servers, started and stopped.
+
+pub(crate) mod etcd;
+pub(crate) mod gate;
