@@ -78,7 +78,8 @@ impl Members {
                 self.revision = *revision;
                 changes
                     .iter()
-                    .fold(false, |changed, change| self.apply(change) || changed)
+                    .map(|change| self.apply(change))
+                    .fold(false, std::ops::BitOr::bitor)
             }
             Feed::Current => {
                 if self.freshness != Freshness::Unknown {

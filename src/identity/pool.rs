@@ -19,7 +19,7 @@ use super::hooks::{self, Hook, Hooks};
 use super::members::{Freshness, Members};
 use super::node::NodeIdentity;
 use super::ownership::Ownership;
-use super::record::Port;
+use super::record::{Port, Record};
 use crate::clock::BootTime;
 use crate::store::{
     Epoch, Feed, Listing, Reply, Request, Slot, Space, Store, StoreError, StoreErrorKind,
@@ -257,8 +257,7 @@ impl Driver {
     fn hand_on(&mut self, feed: &Feed) {
         match feed {
             Feed::Listing(listing) => {
-                let node = Arc::clone(&self.node);
-                let previous = previous(&node, &self.memory, listing);
+                let previous = self.previous(listing);
                 self.step(Input::Listing { listing, previous });
             }
             Feed::Changes { changes, .. } => {
@@ -267,6 +266,25 @@ impl Driver {
                 }
             }
             Feed::Current | Feed::Away { .. } => {}
+        }
+    }
+
+    /// What an earlier process on this seat left in the store.
+    fn previous<'a>(&self, listing: &'a Listing) -> Previous<'a> {
+        let (node, memory) = (&self.node, &self.memory);
+        let find = |wanted: &dyn Fn(&Record) -> bool| {
+            listing.entries.iter().find(|entry| wanted(&entry.record))
+        };
+        if let Some(entry) = find(&|record| node.has_written(memory, record)) {
+            return match node.may_take_over(memory, &entry.record) {
+                true => Previous::Dead(entry),
+                false => Previous::Unsure(entry),
+            };
+        }
+        // Who was told to be this node may have been it on another disk.
+        match &self.config.node {
+            Some(key) => find(&|record| record.node() == Some(key)).map_or(Previous::Nothing, Previous::Unsure),
+            None => Previous::Nothing,
         }
     }
 
@@ -472,16 +490,6 @@ fn settings(config: &PoolConfig, store: &dyn Store, node: &NodeIdentity) -> Sett
         node: config.node.clone().unwrap_or_else(|| node.key.clone()),
         sticky: config.sticky,
         boot: node.boot_id().to_owned(),
-    }
-}
-
-/// What an earlier process on this seat left in the store.
-fn previous<'a>(node: &NodeIdentity, memory: &str, listing: &'a Listing) -> Previous<'a> {
-    let written = listing.entries.iter().find(|entry| node.has_written(memory, &entry.record));
-    match written {
-        Some(entry) if node.may_take_over(memory, &entry.record) => Previous::Dead(entry),
-        Some(entry) => Previous::Unsure(entry),
-        None => Previous::Nothing,
     }
 }
 

@@ -140,6 +140,7 @@ impl Worker {
 }
 
 /// Where a late reply goes.
+#[derive(Clone, Copy)]
 struct To {
     peer: SocketAddr,
     local: Option<IpAddr>,

@@ -36,7 +36,7 @@ pub(super) struct Server {
 /// Why a configuration does not run.
 enum Failure {
     /// One address cannot be had.
-    Bind(BindError, Diagnostic),
+    Bind(BindError, Vec<Diagnostic>),
     /// Something in the Corefile, or several things.
     Corefile(Vec<Diagnostic>),
 }
@@ -68,11 +68,11 @@ impl Server {
             let mut sources = Sources::new();
             match self.apply(&text, &mut sources) {
                 Ok(()) => return Ok(()),
-                Err(Failure::Bind(error, diagnostic)) => {
+                Err(Failure::Bind(error, diagnostics)) => {
                     let next = (self.options.may_change_port && error.is_about_the_port())
                         .then(|| ports.next())
                         .flatten();
-                    let Some(next) = next else { return Err(shown(&[diagnostic], &sources)) };
+                    let Some(next) = next else { return Err(shown(&diagnostics, &sources)) };
                     self.other_port
                         .get_or_insert_with(|| format!("port {first} is {}", error.reason()));
                     self.options.dns_port = next;
@@ -91,9 +91,9 @@ impl Server {
     pub(super) fn reload(&mut self) -> Result<(), String> {
         let text = self.read()?;
         let mut sources = Sources::new();
-        self.apply(&text, &mut sources).map_err(|failure| match failure {
-            Failure::Bind(_, diagnostic) => shown(&[diagnostic], &sources),
-            Failure::Corefile(diagnostics) => shown(&diagnostics, &sources),
+        self.apply(&text, &mut sources).map_err(|failure| {
+            let (Failure::Bind(_, diagnostics) | Failure::Corefile(diagnostics)) = failure;
+            shown(&diagnostics, &sources)
         })
     }
 
@@ -192,7 +192,7 @@ impl Server {
             if let Some(help) = error.help() {
                 diagnostic = diagnostic.help(help);
             }
-            Failure::Bind(error, diagnostic)
+            Failure::Bind(error, vec![diagnostic])
         })
     }
 }

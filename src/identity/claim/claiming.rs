@@ -3,17 +3,17 @@
 use super::lease::Lease;
 use super::{Action, Claimant, Event, Held, Kind, LOOK_AGAIN, Phase, Place, Previous};
 use crate::clock::BootTime;
-use crate::store::{Guard, Listing, Reply, Request, Session, Slot, StoreErrorKind};
+use crate::store::{Guard, Listing, Reply, Request, Slot, StoreErrorKind};
 
 impl Claimant {
     pub(super) fn listed(&mut self, now: BootTime, listing: &Listing, previous: Previous<'_>) {
         self.view.list(listing);
         match &self.phase {
             Phase::Listening => self.start(now, listing, previous),
-            Phase::AwaitingOwn { slot, .. } => {
-                if !listing.entries.iter().any(|entry| entry.slot == *slot) {
-                    self.open(now);
-                }
+            Phase::AwaitingOwn { slot, .. }
+                if !listing.entries.iter().any(|entry| entry.slot == *slot) =>
+            {
+                self.open(now);
             }
             Phase::Settling { .. } | Phase::Holding(_) => {
                 let own = self.held().map(|held| held.slot);
@@ -76,9 +76,9 @@ impl Claimant {
         &mut self,
         now: BootTime,
         sent: BootTime,
-        result: Result<Reply, StoreErrorKind>,
+        result: &Result<Reply, StoreErrorKind>,
     ) {
-        let Ok(Reply::Opened { session, ttl }) = result else {
+        let &Ok(Reply::Opened { session, ttl }) = result else {
             return self.rest(now);
         };
         let ttl = self.settings.has_leases.then_some(ttl);
@@ -87,17 +87,14 @@ impl Claimant {
             instance: self.instance(),
             ..Place::default()
         };
-        if let Some(old) = self.leftover.take() {
-            if let Some(session) = old
-                .session
-                .or((!self.settings.has_leases).then_some(Session(0)))
-            {
-                let guard = Guard::Takeover {
-                    epoch: old.epoch,
-                    session,
-                };
-                return self.claim(now, place, old.slot, guard);
-            }
+        if let Some(old) = self.leftover.take()
+            && let Some(session) = old.session
+        {
+            let guard = Guard::Takeover {
+                epoch: old.epoch,
+                session,
+            };
+            return self.claim(now, place, old.slot, guard);
         }
         let own = self.sticks.then(|| {
             self.view

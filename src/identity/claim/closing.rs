@@ -40,7 +40,7 @@ impl Claimant {
         }
     }
 
-    pub(super) fn closed(&mut self, now: BootTime, result: Result<Reply, StoreErrorKind>) {
+    pub(super) fn closed(&mut self, now: BootTime, result: &Result<Reply, StoreErrorKind>) {
         let pause = self.pause();
         let Phase::Closing { retry, give_up } = &mut self.phase else {
             return;

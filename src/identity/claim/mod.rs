@@ -131,6 +131,7 @@ pub enum Previous<'a> {
 
 /// Something to be done, in order.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a handful live at a time, and only for a moment")]
 pub enum Action {
     /// Keep on disk that `instance` is about to be claimed for `slot`, before what follows.
     Remember {
@@ -407,6 +408,7 @@ impl Claimant {
 
     fn changed(&mut self, now: BootTime, change: &Change) {
         let new = self.view.change(change);
+        let own = self.held().map(|held| (held.slot, held.epoch));
         match (&mut self.phase, change) {
             (Phase::AwaitingOwn { slot, .. }, Change::Freed { slot: freed, .. })
                 if slot == freed =>
@@ -424,18 +426,13 @@ impl Claimant {
                     place.ahead = place.ahead.saturating_sub(1);
                 }
             }
-            (Phase::Settling { .. } | Phase::Holding(_), Change::Held(entry)) => {
-                if self.held().is_some_and(|held| held.slot == entry.slot) {
-                    self.saw_own_slot(entry);
-                }
+            (_, Change::Held(entry)) if own.is_some_and(|(slot, _)| slot == entry.slot) => {
+                self.saw_own_slot(entry);
             }
-            (Phase::Settling { .. } | Phase::Holding(_), Change::Freed { slot, revision }) => {
-                if self
-                    .held()
-                    .is_some_and(|held| held.slot == *slot && held.epoch < *revision)
-                {
-                    self.doubt();
-                }
+            (_, Change::Freed { slot, revision })
+                if own.is_some_and(|(own, epoch)| own == *slot && epoch < *revision) =>
+            {
+                self.doubt();
             }
             _ => {}
         }
@@ -463,13 +460,13 @@ impl Claimant {
             }
         };
         match pending.kind {
-            Kind::Open => self.opened(now, pending.sent, result),
+            Kind::Open => self.opened(now, pending.sent, &result),
             Kind::Queue => self.queued(now, result),
             Kind::Claim => self.claim_answered(now, result),
             Kind::Verify | Kind::Update | Kind::Reserve => {
                 self.holding_answered(now, pending.kind, result);
             }
-            Kind::Close => self.closed(now, result),
+            Kind::Close => self.closed(now, &result),
         }
     }
 

@@ -11,12 +11,13 @@ mod setup;
 use std::sync::Arc;
 
 use answer::{Asked, Lookup, Name, Rcode, RecordType, Zone, respond};
-use arc_swap::ArcSwap;
 
 use super::{Build, Exchange, Part, Plugin, Step};
 use crate::identity::pattern::Pattern;
 use crate::identity::pool::PoolConfig;
 use crate::identity::pools::StoreConfig;
+
+use publish::Published;
 
 pub use setup::{IDENTITY, IDETCD};
 
@@ -59,10 +60,11 @@ impl Part for Parts {
         for part in self.pools {
             let pattern = Arc::clone(&part.config.space.pattern);
             let handle = build.pools.pool(part.store, part.config)?;
-            followed.push(publish::Followed { pattern, handle, answer: part.answer });
+            let members = handle.members;
+            followed.push(publish::Followed { pattern, members, answer: part.answer });
         }
-        let names = publish::publish(followed);
-        Ok(Box::new(Identity { name: self.name, names }))
+        let published = publish::publish(followed);
+        Ok(Box::new(Identity { name: self.name, published }))
     }
 }
 
@@ -99,7 +101,7 @@ enum Trust {
 
 struct Identity {
     name: &'static str,
-    names: Arc<ArcSwap<Snapshot>>,
+    published: Published,
 }
 
 impl Plugin for Identity {
@@ -108,7 +110,7 @@ impl Plugin for Identity {
     }
 
     fn request(&self, exchange: &mut Exchange<'_, '_>) -> Step {
-        let snapshot = self.names.load();
+        let snapshot = self.published.names.load();
         for pool in &snapshot.pools {
             if pool.pattern.owns_wire(exchange.name.as_wire()) {
                 return pool.answer(exchange);
@@ -123,7 +125,7 @@ impl Plugin for Identity {
     /// A name of the pool's domain that no pool owns: nobody else answers for that domain here,
     /// so it does not exist.
     fn at_end(&self, exchange: &mut Exchange<'_, '_>) -> Step {
-        let snapshot = self.names.load();
+        let snapshot = self.published.names.load();
         let mut pools = snapshot.pools.iter();
         match pools.find(|pool| exchange.name.is_at_or_below(&pool.apex)) {
             Some(pool) => pool.respond(exchange),

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use answer::Zone;
 use arc_swap::ArcSwap;
+use tokio::sync::{Notify, oneshot, watch};
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::{AnswerOptions, PoolNames, Snapshot, Trust};
@@ -12,7 +14,6 @@ use crate::clock::BootTime;
 use crate::identity::members::{Freshness, Members};
 use crate::identity::names::{Names, ReverseNames};
 use crate::identity::pattern::Pattern;
-use crate::identity::pool::PoolHandle;
 
 /// How long to wait after a change for others that come with it: a herd changes the pool a
 /// thousand times within a second. The first change after a quiet time is published at once.
@@ -25,39 +26,43 @@ const RETIRED: Duration = Duration::from_secs(1);
 /// A pool whose members are followed.
 pub(super) struct Followed {
     pub(super) pattern: Arc<Pattern>,
-    pub(super) handle: PoolHandle,
+    pub(super) members: watch::Receiver<Members>,
     pub(super) answer: AnswerOptions,
 }
 
-/// Keeps a snapshot of the names of `pools`, until nobody but this function has it.
-pub(super) fn publish(pools: Vec<Followed>) -> Arc<ArcSwap<Snapshot>> {
+/// The names of some pools, always up to date. Dropping it ends the work behind it.
+pub(super) struct Published {
+    pub(super) names: Arc<ArcSwap<Snapshot>>,
+    _alive: oneshot::Sender<()>,
+}
+
+/// Keeps a snapshot of the names of `pools` up to date for as long as the result lives.
+pub(super) fn publish(pools: Vec<Followed>) -> Published {
     let mut publisher = Publisher::new(pools);
-    let snapshot = Arc::new(ArcSwap::from_pointee(publisher.snapshot()));
-    let target = Arc::downgrade(&snapshot);
+    let names = Arc::new(ArcSwap::from_pointee(publisher.snapshot()));
+    let (alive, ended) = oneshot::channel();
+    let target = Arc::clone(&names);
     tokio::spawn(async move {
-        while publisher.changed().await {
-            let Some(target) = target.upgrade() else { return };
-            let retired = target.swap(Arc::new(publisher.snapshot()));
-            tokio::spawn(async move {
-                sleep(RETIRED).await;
-                drop(retired);
-            });
-            sleep(GATHER).await;
+        tokio::select! {
+            _ = ended => {}
+            () = publisher.run(&target) => {}
         }
     });
-    snapshot
+    Published { names, _alive: alive }
 }
 
 struct Publisher {
     pools: Vec<Source>,
     reverse: ReverseNames,
     reverse_zone: Option<Zone>,
+    /// The TTL of the records of `reverse_zone`, in seconds.
     ttl: u32,
 }
 
 struct Source {
     followed: Followed,
     names: Names,
+    /// The members that `names` has.
     members: Members,
 }
 
@@ -73,11 +78,40 @@ impl Publisher {
         Self { pools, reverse: ReverseNames::default(), reverse_zone: None, ttl }
     }
 
+    /// Publishes every change, for ever.
+    async fn run(&mut self, target: &ArcSwap<Snapshot>) {
+        let changed = Arc::new(Notify::new());
+        // Ends with this future.
+        let mut watching = JoinSet::new();
+        for source in &self.pools {
+            let (mut members, changed) = (source.followed.members.clone(), Arc::clone(&changed));
+            watching.spawn(async move {
+                while members.changed().await.is_ok() {
+                    changed.notify_one();
+                }
+            });
+        }
+        loop {
+            let now = BootTime::now();
+            let expiry = self.pools.iter().filter_map(|source| source.expires_in(now)).min();
+            tokio::select! {
+                () = changed.notified() => {}
+                () = sleep(expiry.unwrap_or_default()), if expiry.is_some() => {}
+            }
+            let retired = target.swap(Arc::new(self.snapshot()));
+            tokio::spawn(async move {
+                sleep(RETIRED).await;
+                drop(retired);
+            });
+            sleep(GATHER).await;
+        }
+    }
+
     /// Takes in what the pools have now.
     fn snapshot(&mut self) -> Snapshot {
         let mut changed = self.reverse_zone.is_none();
         for source in &mut self.pools {
-            let members = source.followed.handle.members.borrow_and_update().clone();
+            let members = source.followed.members.borrow().clone();
             source.names.update(&members);
             changed |= self.reverse.update(&source.followed.pattern, &members, &source.members);
             source.members = members;
@@ -89,24 +123,6 @@ impl Publisher {
         Snapshot {
             pools: self.pools.iter().map(|source| source.names_at(now)).collect(),
             reverse: self.reverse_zone.clone(),
-        }
-    }
-
-    /// Waits for a change of any pool, or until the time of one that is stale is over. Returns
-    /// whether there can be further changes.
-    async fn changed(&mut self) -> bool {
-        let now = BootTime::now();
-        let until_expired = self.pools.iter().filter_map(|source| source.expires_in(now)).min();
-        let mut waiting = tokio::task::JoinSet::new();
-        for source in &self.pools {
-            let mut members = source.followed.handle.members.clone();
-            waiting.spawn(async move { members.changed().await.is_ok() });
-        }
-        tokio::select! {
-            // A pool that has ended changes no more; its names stay until the next configuration.
-            Some(Ok(true)) = waiting.join_next() => true,
-            () = sleep(until_expired.unwrap_or_default()), if until_expired.is_some() => true,
-            else => false,
         }
     }
 }
@@ -129,7 +145,8 @@ impl Source {
         }
     }
 
-    /// How long until the names are stale for too long.
+    /// How long until the names are stale for too long; [`None`] where they are not stale or have
+    /// been for too long already.
     fn expires_in(&self, now: BootTime) -> Option<Duration> {
         let Freshness::Away { since } = self.members.freshness else { return None };
         let left = self.followed.answer.stale.checked_sub(now.since(since))?;

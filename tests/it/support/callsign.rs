@@ -1,0 +1,303 @@
+//! The program itself, as a user starts it.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+/// How long anything may take that should take a moment; a busy machine is not a failure.
+const BOUND: Duration = Duration::from_secs(30);
+
+/// A running program with a folder and ports of its own; killed when it is dropped.
+///
+/// In the text of a Corefile and in arguments `{port}` stands for its port, `{other}` for a second
+/// one, and `{folder}` for its folder.
+pub(crate) struct Callsign {
+    place: Place,
+    child: Child,
+    output: Output,
+}
+
+/// A folder and two ports.
+pub(crate) struct Place {
+    folder: TempDir,
+    /// `{port}`.
+    pub(crate) port: u16,
+    /// `{other}`.
+    pub(crate) other: u16,
+}
+
+/// How a program ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// The exit status, if no signal ended it.
+    pub(crate) status: Option<i32>,
+    /// What it wrote on standard output.
+    pub(crate) out: String,
+    /// What it wrote on standard error.
+    pub(crate) errors: String,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self { folder, port: free_port(), other: free_port() }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Writes a file into the folder.
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path().join(name);
+        fs::write(&path, self.filled(text)).expect("a file can be written");
+        path
+    }
+
+    pub(crate) fn filled(&self, text: &str) -> String {
+        text.replace("{port}", &self.port.to_string())
+            .replace("{other}", &self.other.to_string())
+            .replace("{folder}", &self.path().display().to_string())
+    }
+
+    /// The program with these arguments, run in the folder, which is its home too.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_callsign"));
+        command
+            .args(arguments.iter().map(|argument| self.filled(argument)))
+            .args(["--state", &self.filled("{folder}/state")].iter().filter(|_| arguments.first() != Some(&"check")))
+            .current_dir(self.path())
+            .env_remove("NOTIFY_SOCKET")
+            .env_remove("CALLSIGN_LOG")
+            .env_remove("XDG_STATE_HOME")
+            .env("HOME", self.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs the program to its end, which must come by itself.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
+        let child = self.command(arguments).spawn().expect("the program can be started");
+        Running::new(child).ended()
+    }
+
+    /// The same with something on standard input.
+    pub(crate) fn run_with_input(&self, arguments: &[&str], input: &str) -> Ended {
+        let mut command = self.command(arguments);
+        let mut child = command.stdin(Stdio::piped()).spawn().expect("the program can be started");
+        give(&mut child, &self.filled(input));
+        Running::new(child).ended()
+    }
+}
+
+impl Callsign {
+    /// Starts it with a Corefile and waits until it serves.
+    pub(crate) fn start(corefile: &str) -> Self {
+        Self::start_with(corefile, &[])
+    }
+
+    /// The same with more arguments.
+    pub(crate) fn start_with(corefile: &str, arguments: &[&str]) -> Self {
+        let place = Place::new();
+        place.write("Corefile", corefile);
+        Self::start_in(place, arguments)
+    }
+
+    /// Starts it in a place as it is.
+    pub(crate) fn start_in(place: Place, arguments: &[&str]) -> Self {
+        let mut command = place.command(arguments);
+        Self::spawn(place, &mut command)
+    }
+
+    /// Starts it with a Corefile on standard input.
+    pub(crate) fn start_with_input(corefile: &str, arguments: &[&str]) -> Self {
+        let place = Place::new();
+        let mut command = place.command(arguments);
+        let mut child = command.stdin(Stdio::piped()).spawn().expect("the program can be started");
+        give(&mut child, &place.filled(corefile));
+        Self::serving(place, child)
+    }
+
+    /// Starts a command that [`Place::command`] has made.
+    pub(crate) fn spawn(place: Place, command: &mut Command) -> Self {
+        let child = command.spawn().expect("the program can be started");
+        Self::serving(place, child)
+    }
+
+    fn serving(place: Place, mut child: Child) -> Self {
+        let output = Output::of(&mut child);
+        let callsign = Self { place, child, output };
+        // The banner comes when all sockets are served.
+        callsign.says("Callsign-");
+        callsign
+    }
+
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Where `{port}` is served on this machine.
+    pub(crate) fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.place.port).into()
+    }
+
+    /// The number of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until it has written this text, on standard output or on standard error, and gives
+    /// all that it has written.
+    pub(crate) fn says(&self, text: &str) -> String {
+        self.output.wait_for(|written| written.contains(text)).unwrap_or_else(|written| {
+            panic!("the program does not say {text:?}, but:\n{written}")
+        })
+    }
+
+    /// Waits until it has written this text as often as this.
+    pub(crate) fn output_has(&self, text: &str, times: usize) -> String {
+        self.output
+            .wait_for(|written| written.matches(text).count() >= times)
+            .unwrap_or_else(|written| panic!("not {times} times {text:?}, but:\n{written}"))
+    }
+
+    /// All that it has written so far.
+    pub(crate) fn said(&self) -> String {
+        self.output.so_far()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let id = i32::try_from(self.child.id()).expect("a process");
+        kill(Pid::from_raw(id), signal).expect("our own child");
+    }
+
+    /// Puts another Corefile in the place of the first.
+    pub(crate) fn rewrite(&self, corefile: &str) {
+        self.place.write("Corefile", corefile);
+    }
+
+    /// Waits until it has ended.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        wait(&mut self.child)
+    }
+}
+
+impl Drop for Callsign {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A program that ends by itself.
+struct Running(Child);
+
+impl Running {
+    fn new(child: Child) -> Self {
+        Self(child)
+    }
+
+    fn ended(mut self) -> Ended {
+        let out = self.0.stdout.take().expect("a pipe");
+        let errors = self.0.stderr.take().expect("a pipe");
+        let out = thread::spawn(|| read_all(out));
+        let errors = thread::spawn(|| read_all(errors));
+        let status = wait(&mut self.0).code();
+        let text = |reader: thread::JoinHandle<String>| reader.join().expect("a reader");
+        Ended { status, out: text(out), errors: text(errors) }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn read_all(mut from: impl Read) -> String {
+    let mut text = String::new();
+    from.read_to_string(&mut text).expect("text");
+    text
+}
+
+fn wait(child: &mut Child) -> ExitStatus {
+    let end = Instant::now() + BOUND;
+    loop {
+        if let Some(status) = child.try_wait().expect("our own child") {
+            return status;
+        }
+        assert!(Instant::now() < end, "the program does not end");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn give(child: &mut Child, input: &str) {
+    let mut pipe = child.stdin.take().expect("a pipe");
+    pipe.write_all(input.as_bytes()).expect("the program reads");
+}
+
+/// What a program writes, line by line as it comes.
+#[derive(Clone, Default)]
+struct Output(Arc<(Mutex<String>, Condvar)>);
+
+impl Output {
+    fn of(child: &mut Child) -> Self {
+        let output = Self::default();
+        output.follow(child.stdout.take().expect("a pipe"));
+        output.follow(child.stderr.take().expect("a pipe"));
+        output
+    }
+
+    fn follow(&self, from: impl Read + Send + 'static) {
+        let Self(shared) = self.clone();
+        thread::spawn(move || {
+            for line in BufReader::new(from).lines().map_while(Result::ok) {
+                let (text, changed) = &*shared;
+                let mut text = text.lock().expect("no reader panics");
+                text.push_str(&line);
+                text.push('\n');
+                changed.notify_all();
+            }
+        });
+    }
+
+    fn wait_for(&self, enough: impl Fn(&str) -> bool) -> Result<String, String> {
+        let (text, changed) = &*self.0;
+        let text = text.lock().expect("no reader panics");
+        let (text, timeout) = changed
+            .wait_timeout_while(text, BOUND, |text| !enough(text))
+            .expect("no reader panics");
+        if timeout.timed_out() { Err(text.clone()) } else { Ok(text.clone()) }
+    }
+
+    fn so_far(&self) -> String {
+        self.0.0.lock().expect("no reader panics").clone()
+    }
+}
+
+/// A port that nobody uses for UDP or TCP, and that no client is given by the kernel.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = 10_000 + (std::process::id() % 1000) as u16 * 8;
+    loop {
+        let port = start + NEXT.fetch_add(1, Ordering::Relaxed) % 1000;
+        let address = (Ipv4Addr::UNSPECIFIED, port);
+        if TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok() {
+            return port;
+        }
+    }
+}
