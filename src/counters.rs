@@ -92,7 +92,12 @@ impl Counters {
 
     /// Adds what one of several writers has counted since it last did.
     pub fn merge(&self, tally: &Tally) {
-        for (shown, number) in self.0.iter().zip(&tally.0).filter(|(_, number)| **number > 0) {
+        for (shown, number) in self
+            .0
+            .iter()
+            .zip(&tally.0)
+            .filter(|(_, number)| **number > 0)
+        {
             shown.fetch_add(*number, Ordering::Relaxed);
         }
     }
@@ -125,7 +130,12 @@ impl Statistics {
     #[must_use]
     pub fn total(&self) -> Tally {
         let mut total = Tally::default();
-        for counters in self.workers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        for counters in self
+            .workers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+        {
             counters.read_into(&mut total);
         }
         total

@@ -38,9 +38,13 @@ impl Routes {
         let above = usize::from(qtype == RecordType::DS);
         let zone = |index: usize| {
             let possible = self.depths >> (labels - index) & 1 == 1;
-            possible.then(|| self.zones.get(name.suffix(index))).flatten()
+            possible
+                .then(|| self.zones.get(name.suffix(index)))
+                .flatten()
         };
-        (above..=labels).chain(0..above.min(labels + 1)).find_map(zone)
+        (above..=labels)
+            .chain(0..above.min(labels + 1))
+            .find_map(zone)
     }
 }
 
@@ -52,7 +56,9 @@ mod tests {
     fn routes(zones: &[&str]) -> (Routes, HashMap<String, Arc<Chain>>) {
         let chain = |zone: &&str| ((*zone).to_owned(), Arc::new(Chain::new(Vec::new())));
         let chains: HashMap<String, Arc<Chain>> = zones.iter().map(chain).collect();
-        let named = chains.iter().map(|(zone, chain)| (Name::parse(zone).unwrap(), chain.clone()));
+        let named = chains
+            .iter()
+            .map(|(zone, chain)| (Name::parse(zone).unwrap(), chain.clone()));
         (Routes::new(named), chains)
     }
 
@@ -60,7 +66,10 @@ mod tests {
         let (routes, chains) = routes(zones);
         let name = LookupName::from(&Name::parse(name).unwrap());
         let chain = routes.find(&name, qtype)?;
-        chains.iter().find(|(_, it)| Arc::ptr_eq(it, chain)).map(|(zone, _)| zone.clone())
+        chains
+            .iter()
+            .find(|(_, it)| Arc::ptr_eq(it, chain))
+            .map(|(zone, _)| zone.clone())
     }
 
     /// If this fails, a query is answered by the block of another zone.
@@ -76,14 +85,21 @@ mod tests {
             ("com.", "."),
             (".", "."),
         ] {
-            assert_eq!(found(&zones, name, RecordType::A).as_deref(), Some(zone), "{name}");
+            assert_eq!(
+                found(&zones, name, RecordType::A).as_deref(),
+                Some(zone),
+                "{name}"
+            );
         }
     }
 
     /// If this fails, names outside of all zones are answered by some block instead of refused.
     #[test]
     fn a_name_outside_of_all_zones_goes_nowhere() {
-        assert_eq!(found(&["example.org."], "example.com.", RecordType::A), None);
+        assert_eq!(
+            found(&["example.org."], "example.com.", RecordType::A),
+            None
+        );
         assert_eq!(found(&["example.org."], "org.", RecordType::A), None);
         assert_eq!(found(&["example.org."], ".", RecordType::A), None);
         assert_eq!(found(&[], ".", RecordType::DS), None);
@@ -93,9 +109,18 @@ mod tests {
     #[test]
     fn ds_is_asked_of_the_parent() {
         let zones = ["org.", "example.org.", "a.example.org."];
-        assert_eq!(found(&zones, "a.example.org.", RecordType::DS).as_deref(), Some("example.org."));
-        assert_eq!(found(&zones, "www.example.org.", RecordType::DS).as_deref(), Some("example.org."));
-        assert_eq!(found(&["a.org."], "a.org.", RecordType::DS).as_deref(), Some("a.org."));
+        assert_eq!(
+            found(&zones, "a.example.org.", RecordType::DS).as_deref(),
+            Some("example.org.")
+        );
+        assert_eq!(
+            found(&zones, "www.example.org.", RecordType::DS).as_deref(),
+            Some("example.org.")
+        );
+        assert_eq!(
+            found(&["a.org."], "a.org.", RecordType::DS).as_deref(),
+            Some("a.org.")
+        );
         assert_eq!(found(&["."], ".", RecordType::DS).as_deref(), Some("."));
     }
 
@@ -103,7 +128,13 @@ mod tests {
     #[test]
     fn the_deepest_name_is_found() {
         let deepest = "a.".repeat(127);
-        assert_eq!(found(&[&deepest], &deepest, RecordType::A), Some(deepest.clone()));
-        assert_eq!(found(&["a."], &deepest, RecordType::A).as_deref(), Some("a."));
+        assert_eq!(
+            found(&[&deepest], &deepest, RecordType::A),
+            Some(deepest.clone())
+        );
+        assert_eq!(
+            found(&["a."], &deepest, RecordType::A).as_deref(),
+            Some("a.")
+        );
     }
 }

@@ -69,7 +69,9 @@ pub fn serve(
             return replied(reject(request, rcode, out), tally);
         }
     };
-    let caught = catch_unwind(AssertUnwindSafe(|| route(routes, client, &query, request, out, rotation)));
+    let caught = catch_unwind(AssertUnwindSafe(|| {
+        route(routes, client, &query, request, out, rotation)
+    }));
     match caught {
         Ok(Served::Reply(length)) => replied(Some(length), tally),
         Ok(Served::Deferred(deferred)) => {
@@ -82,7 +84,10 @@ pub fn serve(
         }
         Err(_) => {
             tally.count(Count::Panics);
-            replied(short_reply(&query, client.transport, Rcode::SERVFAIL, out), tally)
+            replied(
+                short_reply(&query, client.transport, Rcode::SERVFAIL, out),
+                tally,
+            )
         }
     }
 }
@@ -144,9 +149,21 @@ fn exchange<'q, 'b>(
     rotation: u32,
     out: &'b mut [u8],
 ) -> Option<Exchange<'q, 'b>> {
-    let Client { peer, local, transport } = *client;
+    let Client {
+        peer,
+        local,
+        transport,
+    } = *client;
     let reply = start(query, transport, out)?;
-    Some(Exchange { query, name, peer, local, transport, reply, rotation })
+    Some(Exchange {
+        query,
+        name,
+        peer,
+        local,
+        transport,
+        reply,
+        rotation,
+    })
 }
 
 /// Begins a reply with nothing in it.
@@ -163,7 +180,12 @@ fn short(query: &Query<'_>, client: &Client, rcode: Rcode, out: &mut [u8]) -> Se
 }
 
 /// Writes a reply that is nothing but a code.
-fn short_reply(query: &Query<'_>, transport: Transport, rcode: Rcode, out: &mut [u8]) -> Option<usize> {
+fn short_reply(
+    query: &Query<'_>,
+    transport: Transport,
+    rcode: Rcode,
+    out: &mut [u8],
+) -> Option<usize> {
     let mut reply = start(query, transport, out)?;
     reply.set_rcode(rcode);
     Some(reply.finish())
@@ -189,7 +211,15 @@ impl Deferred {
     }
 
     async fn finish_within(self, patience: Duration, tally: &mut Tally) -> Option<Vec<u8>> {
-        let Self { client, request, mut name, rotation, chain, mut stage, mut job } = self;
+        let Self {
+            client,
+            request,
+            mut name,
+            rotation,
+            chain,
+            mut stage,
+            mut job,
+        } = self;
         let query = Query::parse(&request).ok()?;
         let end = tokio::time::Instant::now() + patience;
         let length = match client.transport {

@@ -28,9 +28,16 @@ pub(super) fn check(flags: &Check) -> u8 {
     match config::check(&mut sources, &text, &options, &ProcessEnvironment) {
         Ok(configuration) => {
             if !configuration.warnings.is_empty() {
-                complain(&config::render(&configuration.warnings, &sources, stderr_has_colors()));
+                complain(&config::render(
+                    &configuration.warnings,
+                    &sources,
+                    stderr_has_colors(),
+                ));
             }
-            super::say(&format!("{shown} is right: it would serve {}", summary(&configuration)));
+            super::say(&format!(
+                "{shown} is right: it would serve {}",
+                summary(&configuration)
+            ));
             OK
         }
         Err(diagnostics) => {
@@ -43,10 +50,19 @@ pub(super) fn check(flags: &Check) -> u8 {
 /// What would be served, as the end of a sentence.
 fn summary(configuration: &Configuration) -> String {
     let endpoint = |endpoint: &config::Endpoint| {
-        let zones: Vec<String> = endpoint.zones.iter().map(|(zone, _)| zone.to_string()).collect();
+        let zones: Vec<String> = endpoint
+            .zones
+            .iter()
+            .map(|(zone, _)| zone.to_string())
+            .collect();
         format!("{} on {}", zones.join(" "), endpoint.address)
     };
-    configuration.endpoints.iter().map(endpoint).collect::<Vec<_>>().join(", ")
+    configuration
+        .endpoints
+        .iter()
+        .map(endpoint)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Writes to standard error, which nobody may be reading.

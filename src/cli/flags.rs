@@ -93,14 +93,23 @@ pub(super) fn with_two_dashes(words: impl IntoIterator<Item = OsString>) -> Vec<
     };
     let mut words = words.into_iter();
     // The name of the program comes first.
-    words.next().into_iter().chain(words.map(&mut two_dashes)).collect()
+    words
+        .next()
+        .into_iter()
+        .chain(words.map(&mut two_dashes))
+        .collect()
 }
 
 fn is_long_with_one_dash(word: &str) -> bool {
-    let Some(name) = word.strip_prefix('-') else { return false };
+    let Some(name) = word.strip_prefix('-') else {
+        return false;
+    };
     // `-p53` and `-p=53` are a short flag and its value.
     let is_port = name.strip_prefix('p').is_some_and(|value| {
-        value.trim_start_matches('=').bytes().all(|byte| byte.is_ascii_digit())
+        value
+            .trim_start_matches('=')
+            .bytes()
+            .all(|byte| byte.is_ascii_digit())
     });
     name.len() > 1 && !name.starts_with('-') && !is_port
 }
@@ -139,7 +148,10 @@ mod tests {
     fn a_misspelt_flag_is_recognised() {
         for line in ["callsign -cnof F", "callsign --cnof F"] {
             let error = parse(line).unwrap_err();
-            assert!(error.contains("'--cnof'") && error.contains("'--conf'"), "{error}");
+            assert!(
+                error.contains("'--cnof'") && error.contains("'--conf'"),
+                "{error}"
+            );
         }
     }
 

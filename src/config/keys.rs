@@ -78,7 +78,11 @@ pub fn parse(text: &str) -> Result<Key, KeyError> {
     if zone.len() > MAX_ZONE_TEXT {
         return Err(KeyError::TooLong(zone.len()));
     }
-    Ok(Key { scheme, zones: zones(zone)?, port })
+    Ok(Key {
+        scheme,
+        zones: zones(zone)?,
+        port,
+    })
 }
 
 /// Reads a zone as it stands in a key or among the ZONES of a directive: a name, or a network that
@@ -133,7 +137,9 @@ fn split_port(text: &str) -> Result<(&str, Option<u16>), KeyError> {
 #[must_use]
 pub fn has_preferred_syntax(zone: &Name) -> bool {
     zone.labels().all(|label| {
-        let inner = label.iter().all(|&byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        let inner = label
+            .iter()
+            .all(|&byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
         let ends = label.first() != Some(&b'-') && label.last() != Some(&b'-');
         inner && ends
     })
@@ -145,7 +151,10 @@ mod tests {
 
     fn key(text: &str) -> (Vec<String>, Option<u16>) {
         let key = parse(text).unwrap();
-        (key.zones.iter().map(ToString::to_string).collect(), key.port)
+        (
+            key.zones.iter().map(ToString::to_string).collect(),
+            key.port,
+        )
     }
 
     /// If this fails, a Corefile that CoreDNS accepts serves another zone or port here.
@@ -172,13 +181,22 @@ mod tests {
     #[test]
     fn mistakes_are_not_zones() {
         assert_eq!(parse("example.org:"), Err(KeyError::PortMissing));
-        assert_eq!(parse("example.org:99999"), Err(KeyError::BadPort("99999".into())));
+        assert_eq!(
+            parse("example.org:99999"),
+            Err(KeyError::BadPort("99999".into()))
+        );
         assert_eq!(parse("example.org:0"), Err(KeyError::BadPort("0".into())));
-        assert_eq!(parse("example.org:dns"), Err(KeyError::BadPort("dns".into())));
+        assert_eq!(
+            parse("example.org:dns"),
+            Err(KeyError::BadPort("dns".into()))
+        );
         assert_eq!(parse("tsl://."), Err(KeyError::UnknownScheme("tsl".into())));
         assert!(matches!(parse("a..b"), Err(KeyError::BadZone(_))));
         assert!(matches!(parse("10.0.0.0/33"), Err(KeyError::BadNetwork(_))));
-        assert!(matches!(parse(&"a.".repeat(200)), Err(KeyError::TooLong(400))));
+        assert!(matches!(
+            parse(&"a.".repeat(200)),
+            Err(KeyError::TooLong(400))
+        ));
     }
 
     /// If this fails, odd zones pass without the warning that CoreDNS gives.

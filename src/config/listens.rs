@@ -35,7 +35,8 @@ impl ListenAddress {
             Self::Every(_) => Some(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
             Self::One(address) => Some(address.ip()).filter(IpAddr::is_unspecified),
         };
-        self.port() == other.port() && (wildcard(self).or(wildcard(other)).is_some() || self == other)
+        self.port() == other.port()
+            && (wildcard(self).or(wildcard(other)).is_some() || self == other)
     }
 }
 
@@ -72,7 +73,11 @@ pub(super) fn endpoints(drafts: &[BlockDraft], diagnostics: &mut Vec<Diagnostic>
                     continue;
                 }
                 let number = *numbers.entry(address).or_insert_with(|| {
-                    endpoints.push(Endpoint { address, span, zones: Vec::new() });
+                    endpoints.push(Endpoint {
+                        address,
+                        span,
+                        zones: Vec::new(),
+                    });
                     endpoints.len() - 1
                 });
                 if let Some(endpoint) = endpoints.get_mut(number) {
@@ -92,7 +97,11 @@ fn addresses(draft: &BlockDraft, zone: &ZoneKey) -> Vec<(ListenAddress, Span)> {
         address.set_port(zone.port);
         ListenAddress::One(address)
     };
-    draft.binds.iter().map(|bind| (at(bind.address), bind.span)).collect()
+    draft
+        .binds
+        .iter()
+        .map(|bind| (at(bind.address), bind.span))
+        .collect()
 }
 
 /// The zones met so far. As in CoreDNS, a zone is served once at an address, and one that is
@@ -118,7 +127,11 @@ impl Seen {
                 let message = format!(
                     "cannot serve `{name}` on port {port} both everywhere and at a single address"
                 );
-                let (here, there) = if everywhere { ("everywhere", "at one address") } else { ("at one address", "everywhere") };
+                let (here, there) = if everywhere {
+                    ("everywhere", "at one address")
+                } else {
+                    ("at one address", "everywhere")
+                };
                 return Err(Diagnostic::error(*span, message)
                     .label(format!("served {here} here"))
                     .context(*first, format!("served {there} here"))
@@ -127,7 +140,9 @@ impl Seen {
             _ => {}
         }
         self.at_address.insert((name.clone(), address), *span);
-        self.at_port.entry((name.clone(), *port)).or_insert((everywhere, *span));
+        self.at_port
+            .entry((name.clone(), *port))
+            .or_insert((everywhere, *span));
         Ok(())
     }
 }

@@ -41,15 +41,25 @@ pub fn check(
     options: &StartOptions,
     environment: &dyn corefile::Environment,
 ) -> Result<Configuration, Vec<Diagnostic>> {
-    let Text { name, directory, text } = text;
+    let Text {
+        name,
+        directory,
+        text,
+    } = text;
     let file = corefile::parse(sources, name, directory, text, environment)?;
     let mut diagnostics = file.warnings;
     if file.blocks.is_empty() {
-        let error = Diagnostic::error(None, format!("{name} has no server block, so nothing would be served"));
+        let error = Diagnostic::error(
+            None,
+            format!("{name} has no server block, so nothing would be served"),
+        );
         diagnostics.push(error.help("the smallest one is `. { whoami }`, on three lines"));
     }
-    let mut drafts: Vec<BlockDraft> =
-        file.blocks.iter().map(|block| draft(block, options, &mut diagnostics)).collect();
+    let mut drafts: Vec<BlockDraft> = file
+        .blocks
+        .iter()
+        .map(|block| draft(block, options, &mut diagnostics))
+        .collect();
     // Directive by directive and not block by block, as in CoreDNS: what a directive of one block
     // leaves behind, a later directive of another may use.
     for definition in DIRECTIVES {
@@ -57,7 +67,12 @@ pub fn check(
             let directives = named(block, definition.name);
             if !directives.is_empty() {
                 let diagnostics = &mut diagnostics;
-                (definition.setup)(&mut Setup { directives: &directives, block: draft, options, diagnostics });
+                (definition.setup)(&mut Setup {
+                    directives: &directives,
+                    block: draft,
+                    options,
+                    diagnostics,
+                });
             }
         }
     }
@@ -70,7 +85,11 @@ pub fn check(
     collected.extend(diagnostics);
     let blocks = drafts.into_iter().map(|draft| draft.parts).collect();
     let ((endpoints, blocks), warnings) = collected.into_result((endpoints, blocks))?;
-    Ok(Configuration { endpoints, blocks, warnings })
+    Ok(Configuration {
+        endpoints,
+        blocks,
+        warnings,
+    })
 }
 
 /// In the order of the text; what has no place comes first.
@@ -79,18 +98,28 @@ fn sort(diagnostics: &mut [Diagnostic]) {
 }
 
 fn named<'a>(block: &'a ServerBlock, name: &str) -> Vec<&'a Directive> {
-    block.directives.iter().filter(|directive| directive.name() == name).collect()
+    block
+        .directives
+        .iter()
+        .filter(|directive| directive.name() == name)
+        .collect()
 }
 
 fn unknown_directive(word: &Token) -> Option<Diagnostic> {
-    let names: Vec<&str> = DIRECTIVES.iter().map(|definition| definition.name).collect();
+    let names: Vec<&str> = DIRECTIVES
+        .iter()
+        .map(|definition| definition.name)
+        .collect();
     if names.contains(&word.text.as_str()) {
         return None;
     }
     if !coredns::has(&word.text) {
         return Some(word.unknown("directive", &names));
     }
-    let message = format!("{} is a directive of CoreDNS that Callsign does not have", word.shown());
+    let message = format!(
+        "{} is a directive of CoreDNS that Callsign does not have",
+        word.shown()
+    );
     Some(
         Diagnostic::error(word.span, message)
             .label("not available here")
@@ -99,15 +128,22 @@ fn unknown_directive(word: &Token) -> Option<Diagnostic> {
 }
 
 /// What the keys of a block say.
-fn draft(block: &ServerBlock, options: &StartOptions, diagnostics: &mut Vec<Diagnostic>) -> BlockDraft {
+fn draft(
+    block: &ServerBlock,
+    options: &StartOptions,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> BlockDraft {
     let mut draft = BlockDraft::default();
     for token in &block.keys {
         match keys::parse(&token.text) {
             Err(error) => diagnostics.push(key_error(token, &error)),
             Ok(key) if key.scheme != Scheme::Dns => diagnostics.push(
-                Diagnostic::error(token.span, format!("{} cannot be served yet", token.shown()))
-                    .label("only DNS over UDP and TCP is served")
-                    .help("write the key without a scheme"),
+                Diagnostic::error(
+                    token.span,
+                    format!("{} cannot be served yet", token.shown()),
+                )
+                .label("only DNS over UDP and TCP is served")
+                .help("write the key without a scheme"),
             ),
             Ok(key) => {
                 let port = key.port.unwrap_or(options.dns_port);
@@ -115,7 +151,11 @@ fn draft(block: &ServerBlock, options: &StartOptions, diagnostics: &mut Vec<Diag
                     if !keys::has_preferred_syntax(&name) {
                         diagnostics.push(odd_zone(token, &name));
                     }
-                    draft.zones.push(ZoneKey { name, port, span: token.span });
+                    draft.zones.push(ZoneKey {
+                        name,
+                        port,
+                        span: token.span,
+                    });
                 }
             }
         }
@@ -124,8 +164,11 @@ fn draft(block: &ServerBlock, options: &StartOptions, diagnostics: &mut Vec<Diag
 }
 
 fn odd_zone(token: &Token, name: &Name) -> Diagnostic {
-    Diagnostic::warning(token.span, format!("zone `{name}` is not written as host names are"))
-        .label("letters, digits and hyphens are usual (RFC 1035, section 2.3.1)")
+    Diagnostic::warning(
+        token.span,
+        format!("zone `{name}` is not written as host names are"),
+    )
+    .label("letters, digits and hyphens are usual (RFC 1035, section 2.3.1)")
 }
 
 fn key_error(token: &Token, error: &KeyError) -> Diagnostic {

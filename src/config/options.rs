@@ -99,7 +99,13 @@ impl Origin {
             Self::File(path) => {
                 let text = std::fs::File::open(path)
                     .and_then(read_text)
-                    .map_err(|error| format!("cannot read the Corefile {}: {}", path.display(), reason(&error)))?;
+                    .map_err(|error| {
+                        format!(
+                            "cannot read the Corefile {}: {}",
+                            path.display(),
+                            reason(&error)
+                        )
+                    })?;
                 let directory = path.parent().unwrap_or(Path::new("")).to_owned();
                 (path.display().to_string(), directory, text)
             }
@@ -110,14 +116,19 @@ impl Origin {
             }
             Self::BuiltIn => ("built-in".to_owned(), PathBuf::new(), BUILT_IN.to_owned()),
         };
-        Ok(Text { name, directory, text })
+        Ok(Text {
+            name,
+            directory,
+            text,
+        })
     }
 }
 
 /// Reads one byte more than is allowed at most, so that the parser sees that it is too much.
 fn read_text(from: impl Read) -> io::Result<String> {
     let mut text = String::new();
-    from.take(MAX_FILE_BYTES as u64 + 1).read_to_string(&mut text)?;
+    from.take(MAX_FILE_BYTES as u64 + 1)
+        .read_to_string(&mut text)?;
     Ok(text)
 }
 
@@ -147,7 +158,13 @@ mod tests {
     #[test]
     fn an_unreadable_file_is_named() {
         let message = |path: &str| Origin::File(path.into()).read().unwrap_err();
-        assert_eq!(message("/nowhere/Corefile"), "cannot read the Corefile /nowhere/Corefile: no such file");
-        assert_eq!(message("/"), "cannot read the Corefile /: it is a directory");
+        assert_eq!(
+            message("/nowhere/Corefile"),
+            "cannot read the Corefile /nowhere/Corefile: no such file"
+        );
+        assert_eq!(
+            message("/"),
+            "cannot read the Corefile /: it is a directory"
+        );
     }
 }

@@ -19,7 +19,10 @@ impl fmt::Display for NetworkError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address => formatter.write_str("expected an address before the slash"),
-            Self::Length(most) => write!(formatter, "expected a number from 0 to {most} after the slash"),
+            Self::Length(most) => write!(
+                formatter,
+                "expected a number from 0 to {most} after the slash"
+            ),
         }
     }
 }
@@ -46,7 +49,11 @@ pub fn zones(text: &str) -> Result<Vec<Name>, NetworkError> {
         IpAddr::V4(address) => (8, u128::from(address.to_bits()) << 96),
         IpAddr::V6(address) => (4, address.to_bits()),
     };
-    let first = if length == 0 { 0 } else { bits & (u128::MAX << (128 - length)) };
+    let first = if length == 0 {
+        0
+    } else {
+        bits & (u128::MAX << (128 - length))
+    };
     let cut = length.next_multiple_of(label_bits);
     let labels = (u32::from(most) - cut) / label_bits;
     let step = 1_u128.checked_shl(128 - cut).unwrap_or_default();
@@ -71,19 +78,29 @@ mod tests {
     use super::*;
 
     fn shown(text: &str) -> Vec<String> {
-        zones(text).unwrap().iter().map(ToString::to_string).collect()
+        zones(text)
+            .unwrap()
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     /// If this fails, reverse look-ups of a network reach no block, or the wrong one.
     #[test]
     fn networks_become_the_zones_at_the_next_cut() {
         assert_eq!(shown("10.0.0.0/8"), ["10.in-addr.arpa."]);
-        assert_eq!(shown("10.0.0.0/15"), ["0.10.in-addr.arpa.", "1.10.in-addr.arpa."]);
+        assert_eq!(
+            shown("10.0.0.0/15"),
+            ["0.10.in-addr.arpa.", "1.10.in-addr.arpa."]
+        );
         assert_eq!(shown("10.1.2.3/32"), ["3.2.1.10.in-addr.arpa."]);
         assert_eq!(shown("0.0.0.0/0"), ["in-addr.arpa."]);
         assert_eq!(shown("::/0"), ["ip6.arpa."]);
         assert_eq!(shown("2001:db8::/33").len(), 8);
-        assert_eq!(shown("2001:db8:8000::/33")[0], "8.8.b.d.0.1.0.0.2.ip6.arpa.");
+        assert_eq!(
+            shown("2001:db8:8000::/33")[0],
+            "8.8.b.d.0.1.0.0.2.ip6.arpa."
+        );
         assert_eq!(shown("fe80::/127").len(), 2);
         let halves = shown("192.168.1.128/25");
         assert_eq!(halves.len(), 128);

@@ -21,8 +21,15 @@ impl corefile::Environment for Nothing {
 
 fn checked(text: &str) -> (Result<Configuration, Vec<Diagnostic>>, Sources) {
     let mut sources = Sources::new();
-    let text = Text { name: "Corefile".into(), directory: PathBuf::new(), text: text.into() };
-    (check(&mut sources, &text, &StartOptions::default(), &Nothing), sources)
+    let text = Text {
+        name: "Corefile".into(),
+        directory: PathBuf::new(),
+        text: text.into(),
+    };
+    (
+        check(&mut sources, &text, &StartOptions::default(), &Nothing),
+        sources,
+    )
 }
 
 /// The mistakes as the user sees them.
@@ -34,10 +41,16 @@ fn shown(text: &str) -> String {
 /// What is served where.
 fn served(text: &str) -> Vec<String> {
     let (result, sources) = checked(text);
-    let configuration = result.map_err(|errors| render(&errors, &sources, false)).unwrap();
-    let zone = |address: ListenAddress, (zone, block): &(Name, usize)| format!("{zone} on {address} by {block}");
+    let configuration = result
+        .map_err(|errors| render(&errors, &sources, false))
+        .unwrap();
+    let zone = |address: ListenAddress, (zone, block): &(Name, usize)| {
+        format!("{zone} on {address} by {block}")
+    };
     let endpoints = configuration.endpoints.iter();
-    endpoints.flat_map(|it| it.zones.iter().map(|served| zone(it.address, served))).collect()
+    endpoints
+        .flat_map(|it| it.zones.iter().map(|served| zone(it.address, served)))
+        .collect()
 }
 
 /// If this fails, a Corefile that CoreDNS serves is served otherwise here.
@@ -53,7 +66,10 @@ fn blocks_are_served_at_their_ports_and_addresses() {
             "org. on [::1]:53 by 1",
         ]
     );
-    assert_eq!(served(". {\n bind lo {\n except ::1\n }\n}\n"), [". on 127.0.0.1:53 by 0"]);
+    assert_eq!(
+        served(". {\n bind lo {\n except ::1\n }\n}\n"),
+        [". on 127.0.0.1:53 by 0"]
+    );
 }
 
 /// If this fails, the mistakes of a file must be found by starting it once for each.
@@ -117,7 +133,10 @@ error: `eth99` is neither an address nor an interface of this machine
 fn interfaces() -> String {
     let mut names: Vec<String> = nix::ifaddrs::getifaddrs()
         .unwrap()
-        .filter(|it| it.address.is_some_and(|at| at.as_sockaddr_in().is_some() || at.as_sockaddr_in6().is_some()))
+        .filter(|it| {
+            it.address
+                .is_some_and(|at| at.as_sockaddr_in().is_some() || at.as_sockaddr_in6().is_some())
+        })
         .map(|it| it.interface_name)
         .collect();
     names.sort();
@@ -154,7 +173,10 @@ error: cannot serve `org.` on port 53 both everywhere and at a single address
   |
   = help: give both blocks a `bind`, or neither"
     );
-    assert_eq!(shown("org {\n bind 127.0.0.1\n}\norg {\n bind ::1\n}\norg:1053 {\n whoami\n}\n"), "");
+    assert_eq!(
+        shown("org {\n bind 127.0.0.1\n}\norg {\n bind ::1\n}\norg:1053 {\n whoami\n}\n"),
+        ""
+    );
 }
 
 /// If this fails, a file from which everything was commented out starts a server that serves

@@ -161,7 +161,12 @@ pub fn start(config: PoolConfig, store: Arc<dyn Store>, node: Arc<NodeIdentity>)
         stopped: false,
     };
     tokio::spawn(driver.run(inbox));
-    PoolHandle { members, state, ownership, commands }
+    PoolHandle {
+        members,
+        state,
+        ownership,
+        commands,
+    }
 }
 
 struct Driver {
@@ -191,7 +196,10 @@ impl Driver {
         tokio::pin!(follower);
         let mut following = true;
         while !self.stopped {
-            let wait = self.claimant.wake_at().map_or(LONGEST_SLEEP, |at| at.since(BootTime::now()));
+            let wait = self
+                .claimant
+                .wake_at()
+                .map_or(LONGEST_SLEEP, |at| at.since(BootTime::now()));
             tokio::select! {
                 () = &mut follower, if following => following = false,
                 Some(feed) = feeds.recv() => self.follow(feed),
@@ -239,7 +247,10 @@ impl Driver {
             self.tell_of_members(&before);
         }
         if let Feed::Away { reason } = &feed {
-            warn!("pool {}: {reason}; names are answered from memory", self.config.pool);
+            warn!(
+                "pool {}: {reason}; names are answered from memory",
+                self.config.pool
+            );
         }
         match &mut self.backlog {
             None => self.hand_on(&feed),
@@ -283,7 +294,8 @@ impl Driver {
         }
         // Who was told to be this node may have been it on another disk.
         match &self.config.node {
-            Some(key) => find(&|record| record.node() == Some(key)).map_or(Previous::Nothing, Previous::Unsure),
+            Some(key) => find(&|record| record.node() == Some(key))
+                .map_or(Previous::Nothing, Previous::Unsure),
             None => Previous::Nothing,
         }
     }
@@ -301,7 +313,11 @@ impl Driver {
         for action in self.claimant.step(BootTime::now(), input) {
             match action {
                 Action::Remember { slot, instance } => self.remember = Some((slot, instance)),
-                Action::Send { id, request, timeout } => self.send(id, request, timeout),
+                Action::Send {
+                    id,
+                    request,
+                    timeout,
+                } => self.send(id, request, timeout),
                 Action::Own { slot, epoch, until } => self.ownership.own(slot, epoch, until),
                 Action::Disown => self.ownership.disown(),
                 Action::Tell(event) => self.told(&event),
@@ -316,14 +332,18 @@ impl Driver {
         let store = self.store.describe();
         self.requests.spawn(async move {
             if let Some((slot, instance)) = remember {
-                let kept = tokio::task::spawn_blocking(move || node.remember(&memory, &instance, slot));
+                let kept =
+                    tokio::task::spawn_blocking(move || node.remember(&memory, &instance, slot));
                 if let Ok(Err(reason)) = kept.await {
                     warn!("{reason}: after a crash this claim waits for its lease");
                 }
             }
             let result = timeout(limit, answer).await.unwrap_or_else(|_| {
                 let kind = StoreErrorKind::Unreachable;
-                Err(StoreError { kind, message: format!("{store} does not answer") })
+                Err(StoreError {
+                    kind,
+                    message: format!("{store} does not answer"),
+                })
             });
             (id, result)
         });
@@ -332,7 +352,11 @@ impl Driver {
     fn told(&mut self, event: &Event) {
         let pool = self.config.pool.clone();
         let mut state = self.report.borrow().clone();
-        let name = state.held.as_ref().map(|(_, name)| name.clone()).unwrap_or_default();
+        let name = state
+            .held
+            .as_ref()
+            .map(|(_, name)| name.clone())
+            .unwrap_or_default();
         match event {
             Event::Claimed { slot, epoch } => {
                 let name = self.config.space.pattern.text(*slot);
@@ -401,7 +425,9 @@ impl Driver {
             let old = before.get(entry.slot);
             old.is_none_or(|old| old.record.instance() != entry.record.instance())
         });
-        let left = gone.into_iter().map(|entry| (hooks::Event::MemberLeave, entry));
+        let left = gone
+            .into_iter()
+            .map(|entry| (hooks::Event::MemberLeave, entry));
         let state = self.report.borrow().clone();
         let own = state.held.as_ref().map(|(slot, _)| *slot);
         for (event, entry) in left.chain(joined.map(|entry| (hooks::Event::MemberJoin, entry))) {
@@ -413,7 +439,8 @@ impl Driver {
                 slot: entry.slot,
                 addresses: entry.record.addresses().collect(),
             };
-            self.hooks.run(event, self.environment(&state, Some(member)));
+            self.hooks
+                .run(event, self.environment(&state, Some(member)));
         }
     }
 
@@ -454,7 +481,10 @@ impl Sources {
             dns_port: config.dns_port,
             ports: config.ports.clone(),
             meta: config.meta.clone(),
-            down: self.healthy.as_ref().is_some_and(|healthy| !*healthy.borrow()),
+            down: self
+                .healthy
+                .as_ref()
+                .is_some_and(|healthy| !*healthy.borrow()),
         }
     }
 

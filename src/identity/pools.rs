@@ -108,7 +108,11 @@ impl Pools {
     /// Begins a change of what is configured.
     #[must_use]
     pub fn plan(self: &Arc<Self>) -> Plan {
-        Plan { pools: Arc::clone(self), wanted: Vec::new(), stores: Vec::new() }
+        Plan {
+            pools: Arc::clone(self),
+            wanted: Vec::new(),
+            stores: Vec::new(),
+        }
     }
 
     /// Gives up every claim, and waits until that is done or 8 seconds are over.
@@ -137,7 +141,12 @@ impl Pools {
     }
 
     fn report(&self) {
-        let statuses = self.lock().running.iter().map(|running| running.status(&self.notes)).collect();
+        let statuses = self
+            .lock()
+            .running
+            .iter()
+            .map(|running| running.status(&self.notes))
+            .collect();
         self.status.send_if_modified(|old| {
             let changed = *old != statuses;
             *old = statuses;
@@ -220,14 +229,24 @@ impl Plan {
         }
         let (store, note) = self.pools.open(&key.store)?;
         self.stores.push(Arc::clone(&store));
-        let before = self.pools.lock().running.iter().find(|it| it.key == key).cloned();
+        let before = self
+            .pools
+            .lock()
+            .running
+            .iter()
+            .find(|it| it.key == key)
+            .cloned();
         let origin = match &before {
             None => Origin::New,
             Some(running) if running.fits(&config) => Origin::Kept,
             Some(_) => Origin::Moved,
         };
         let running = match before.filter(|_| origin == Origin::Kept) {
-            Some(running) => Running { config, wanted: true, ..running },
+            Some(running) => Running {
+                config,
+                wanted: true,
+                ..running
+            },
             None => {
                 let mut first = config.clone();
                 if origin == Origin::Moved {
@@ -261,7 +280,9 @@ impl Plan {
         for Wanted { running, origin } in self.wanted {
             if origin == Origin::Kept {
                 running.handle.configure(running.config.clone());
-                state.running.retain(|old| !old.handle.is_same(&running.handle));
+                state
+                    .running
+                    .retain(|old| !old.handle.is_same(&running.handle));
             } else {
                 running.handle.claim();
                 self.pools.watch(running.handle.state.clone());
@@ -279,11 +300,21 @@ impl Plan {
 async fn give_up(pools: Weak<Pools>, new: Vec<(PoolHandle, PoolConfig)>) {
     for (handle, _) in &new {
         let mut state = handle.state.clone();
-        let _ = state.wait_for(|state| state.held.is_some() || state.ended).await;
+        let _ = state
+            .wait_for(|state| state.held.is_some() || state.ended)
+            .await;
     }
-    let Some(strong) = pools.upgrade() else { return };
+    let Some(strong) = pools.upgrade() else {
+        return;
+    };
     let unwanted = |running: &&Running| !running.wanted;
-    let old: Vec<Running> = strong.lock().running.iter().filter(unwanted).cloned().collect();
+    let old: Vec<Running> = strong
+        .lock()
+        .running
+        .iter()
+        .filter(unwanted)
+        .cloned()
+        .collect();
     drop(strong);
     for running in &old {
         running.handle.release();
@@ -306,24 +337,40 @@ impl Running {
     /// Whether the slot that is held may stay under `config`.
     fn fits(&self, config: &PoolConfig) -> bool {
         let state = self.handle.state.borrow();
-        state.held.as_ref().is_none_or(|(slot, _)| *slot <= config.space.limit)
+        state
+            .held
+            .as_ref()
+            .is_none_or(|(slot, _)| *slot <= config.space.limit)
     }
 
     /// The same pool for another server block, where its options are the same.
     fn share(&self, config: &PoolConfig) -> Result<PoolHandle, String> {
         let dns_port = self.config.dns_port;
-        if self.config == (PoolConfig { dns_port, ..config.clone() }) {
+        if self.config
+            == (PoolConfig {
+                dns_port,
+                ..config.clone()
+            })
+        {
             return Ok(self.handle.clone());
         }
-        let Self { config: PoolConfig { pool, .. }, key: Key { names, .. }, .. } = self;
-        Err(format!("the pool {pool:?} has the names {names} already, with other options"))
+        let Self {
+            config: PoolConfig { pool, .. },
+            key: Key { names, .. },
+            ..
+        } = self;
+        Err(format!(
+            "the pool {pool:?} has the names {names} already, with other options"
+        ))
     }
 
     fn status(&self, notes: &[String]) -> PoolStatus {
         let state = self.handle.state.borrow();
         let mut notes: Vec<String> = notes.iter().chain(&self.notes).cloned().collect();
         if state.only_loopback {
-            notes.push("only loopback addresses are published: other machines cannot use them".to_owned());
+            notes.push(
+                "only loopback addresses are published: other machines cannot use them".to_owned(),
+            );
         }
         if self.config.space.pattern.ends_with_mdns_local() {
             notes.push(format!(
@@ -347,12 +394,18 @@ impl Running {
 
 impl fmt::Debug for Pools {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Pools").field("node", &self.node).finish_non_exhaustive()
+        formatter
+            .debug_struct("Pools")
+            .field("node", &self.node)
+            .finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for Plan {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Plan").field("pools", &self.wanted.len()).finish_non_exhaustive()
+        formatter
+            .debug_struct("Plan")
+            .field("pools", &self.wanted.len())
+            .finish_non_exhaustive()
     }
 }

@@ -41,7 +41,10 @@ impl BindError {
     /// Whether another port may be had where this one cannot: it is in use, or needs a privilege.
     #[must_use]
     pub fn is_about_the_port(&self) -> bool {
-        matches!(self.error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied)
+        matches!(
+            self.error.kind(),
+            io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied
+        )
     }
 
     /// The reason in a few words.
@@ -51,7 +54,11 @@ impl BindError {
             io::ErrorKind::AddrInUse => format!("in use by another program ({})", self.protocol),
             io::ErrorKind::PermissionDenied => "not permitted without privilege".to_owned(),
             io::ErrorKind::AddrNotAvailable => "not an address of this machine".to_owned(),
-            _ => format!("{}: {}", self.protocol, crate::config::options::reason(&self.error)),
+            _ => format!(
+                "{}: {}",
+                self.protocol,
+                crate::config::options::reason(&self.error)
+            ),
         }
     }
 }
@@ -75,7 +82,12 @@ impl BindError {
 
 impl fmt::Display for BindError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "cannot listen on {}: {}", self.address, self.reason())
+        write!(
+            formatter,
+            "cannot listen on {}: {}",
+            self.address,
+            self.reason()
+        )
     }
 }
 
@@ -102,13 +114,19 @@ pub fn bind_missing(
         if held.iter().any(|listener| listener.address() == address) {
             continue;
         }
-        let ours = held.iter().map(|listener| (listener.address(), listener.lock()));
+        let ours = held
+            .iter()
+            .map(|listener| (listener.address(), listener.lock()));
         let ours = ours.chain(new.iter().map(|bound| (bound.address, bound.tcp.as_fd())));
         let overlapping: Vec<BorrowedFd<'_>> = ours
             .filter(|(other, _)| other.overlaps(address))
             .map(|(_, socket)| socket)
             .collect();
-        let how = How { workers, only_v6: leaves_v4(address, wanted), ours: &overlapping };
+        let how = How {
+            workers,
+            only_v6: leaves_v4(address, wanted),
+            ours: &overlapping,
+        };
         new.push(bind_address(address, &how)?);
     }
     Ok(new)
@@ -156,11 +174,22 @@ fn bind_socket(
     socket: SocketAddr,
     how: &How<'_>,
 ) -> Result<Bound, BindError> {
-    let failed = |protocol| move |error| BindError { address, protocol, error };
+    let failed = |protocol| {
+        move |error| BindError {
+            address,
+            protocol,
+            error,
+        }
+    };
     let tcp = bind_tcp(socket, how).map_err(failed("TCP"))?;
     let local = tcp.local_addr().map_err(failed("TCP"))?;
     let udp = bind_udp(local, how).map_err(failed("UDP"))?;
-    Ok(Bound { address, local, tcp, udp })
+    Ok(Bound {
+        address,
+        local,
+        tcp,
+        udp,
+    })
 }
 
 /// Binds the socket for TCP, which nobody can share: of several programs one gets the port.
@@ -174,7 +203,11 @@ fn bind_tcp(address: SocketAddr, how: &How<'_>) -> io::Result<TcpListener> {
 }
 
 fn open_tcp(address: SocketAddr, how: &How<'_>) -> io::Result<TcpListener> {
-    let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    let family = if address.is_ipv4() {
+        AddressFamily::Inet
+    } else {
+        AddressFamily::Inet6
+    };
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let tcp = socket(family, SockType::Stream, flags, SockProtocol::Tcp)?;
     if address.is_ipv6() {
@@ -197,12 +230,23 @@ fn share(sockets: &[BorrowedFd<'_>], on: bool) -> io::Result<()> {
 }
 
 fn bind_udp(address: SocketAddr, how: &How<'_>) -> io::Result<Vec<BatchSocket>> {
-    let shared = Options { only_v6: how.only_v6, ..Options::default() };
+    let shared = Options {
+        only_v6: how.only_v6,
+        ..Options::default()
+    };
     if how.ours.is_empty() {
         // A program that shares the port, as ours do, shows only to one that does not.
-        drop(BatchSocket::bind(address, &Options { reuse_port: false, ..shared.clone() })?);
+        drop(BatchSocket::bind(
+            address,
+            &Options {
+                reuse_port: false,
+                ..shared.clone()
+            },
+        )?);
     }
-    (0..how.workers.max(1)).map(|_| BatchSocket::bind(address, &shared)).collect()
+    (0..how.workers.max(1))
+        .map(|_| BatchSocket::bind(address, &shared))
+        .collect()
 }
 
 #[cfg(test)]
@@ -251,7 +295,10 @@ mod tests {
     #[test]
     fn our_own_addresses_may_overlap_and_stay_locked() {
         let port = free_port();
-        let addresses = [ListenAddress::Every(port), one(&format!("127.0.0.1:{port}"))];
+        let addresses = [
+            ListenAddress::Every(port),
+            one(&format!("127.0.0.1:{port}")),
+        ];
         let bound = bind_missing(&addresses, &[], 2).unwrap();
         for address in addresses {
             assert!(refusal(&[address]).contains("in use"), "{address}");
@@ -264,7 +311,10 @@ mod tests {
     #[test]
     fn both_wildcard_addresses_may_be_named() {
         let port = free_port();
-        let addresses = [one(&format!("[::]:{port}")), one(&format!("0.0.0.0:{port}"))];
+        let addresses = [
+            one(&format!("[::]:{port}")),
+            one(&format!("0.0.0.0:{port}")),
+        ];
         bind_missing(&addresses, &[], 1).unwrap();
     }
 

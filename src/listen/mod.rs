@@ -67,7 +67,9 @@ impl Shared {
         let unused: Vec<Arc<Routes>> = {
             let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
             retired.push(routes);
-            retired.extract_if(.., |routes| Arc::strong_count(routes) == 1).collect()
+            retired
+                .extract_if(.., |routes| Arc::strong_count(routes) == 1)
+                .collect()
         };
         drop(unused);
     }
@@ -75,8 +77,9 @@ impl Shared {
     /// Frees routes that no worker looks at any more. Returns whether some are left.
     pub fn sweep(&self) -> bool {
         let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
-        let unused: Vec<_> =
-            retired.extract_if(.., |routes| Arc::strong_count(routes) == 1).collect();
+        let unused: Vec<_> = retired
+            .extract_if(.., |routes| Arc::strong_count(routes) == 1)
+            .collect();
         let left = !retired.is_empty();
         drop(retired);
         drop(unused);
@@ -103,7 +106,12 @@ impl Listener {
     /// The system's own: no thread can be started, or the runtime does not take the socket.
     pub fn start(bound: Bound, routes: Routes, shared: &Arc<Shared>) -> io::Result<Self> {
         let routes = Arc::new(ArcSwap::from_pointee(routes));
-        let Bound { address, local, tcp, udp } = bound;
+        let Bound {
+            address,
+            local,
+            tcp,
+            udp,
+        } = bound;
         Ok(Self {
             address,
             local,

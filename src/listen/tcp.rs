@@ -54,7 +54,10 @@ pub struct Connections {
 
 impl Default for Connections {
     fn default() -> Self {
-        Self { all: Arc::new(Semaphore::new(MOST_CONNECTIONS)), by_peer: Arc::default() }
+        Self {
+            all: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
+            by_peer: Arc::default(),
+        }
     }
 }
 
@@ -67,7 +70,10 @@ impl Connections {
         let number = by_peer.entry(peer).or_default();
         (*number < MOST_PER_PEER).then(|| {
             *number += 1;
-            Admitted { by_peer: self.by_peer.clone(), peer }
+            Admitted {
+                by_peer: self.by_peer.clone(),
+                peer,
+            }
         })
     }
 }
@@ -118,7 +124,11 @@ impl Acceptor {
             _alive: alive,
         };
         shared.runtime.spawn(accept(socket.clone(), service));
-        Ok(Self { socket, stop, ended })
+        Ok(Self {
+            socket,
+            stop,
+            ended,
+        })
     }
 
     /// The listening socket.
@@ -201,9 +211,16 @@ impl Service {
     async fn converse(self, stream: TcpStream, peer: SocketAddr) {
         // Replies are written whole, so waiting for more to send only delays them.
         let _ = stream.set_nodelay(true);
-        let local = stream.local_addr().map_or(self.local, |local| local.ip()).to_canonical();
+        let local = stream
+            .local_addr()
+            .map_or(self.local, |local| local.ip())
+            .to_canonical();
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        let client = Client { peer, local: Some(local), transport: Transport::Tcp };
+        let client = Client {
+            peer,
+            local: Some(local),
+            transport: Transport::Tcp,
+        };
         let (reader, writer) = stream.into_split();
         let (ready, replies) = mpsc::channel(MOST_IN_FLIGHT);
         let writer = tokio::spawn(write(writer, replies));
@@ -223,7 +240,9 @@ impl Service {
         let mut rotation = Rotation::new();
         let mut patience = FIRST_QUERY;
         loop {
-            let Ok(permit) = in_flight.clone().acquire_owned().await else { return };
+            let Ok(permit) = in_flight.clone().acquire_owned().await else {
+                return;
+            };
             let end = Instant::now() + patience;
             let read = tokio::select! {
                 () = self.stop.cancelled() => return,
@@ -232,7 +251,8 @@ impl Service {
             };
             let Ok(Ok(request)) = read else { return };
             patience = NEXT_QUERY;
-            self.answer(&client, &request, rotation.next(), &ready, permit).await;
+            self.answer(&client, &request, rotation.next(), &ready, permit)
+                .await;
         }
     }
 
@@ -262,7 +282,12 @@ impl Service {
         match served {
             None => {}
             Some(Ok(message)) => {
-                let _ = ready.send(Ready { message, _in_flight: in_flight }).await;
+                let _ = ready
+                    .send(Ready {
+                        message,
+                        _in_flight: in_flight,
+                    })
+                    .await;
             }
             Some(Err(deferred)) => match self.shared.waiting.clone().try_acquire_owned() {
                 Err(_) => tally.count(Count::Overloaded),
@@ -273,7 +298,12 @@ impl Service {
                         if let Some(reply) = deferred.finish(&mut tally).await {
                             let length = u16::try_from(reply.len()).unwrap_or(u16::MAX);
                             let message = [&length.to_be_bytes(), reply.as_slice()].concat();
-                            let _ = ready.send(Ready { message, _in_flight: in_flight }).await;
+                            let _ = ready
+                                .send(Ready {
+                                    message,
+                                    _in_flight: in_flight,
+                                })
+                                .await;
                         }
                         shared.others.merge(&tally);
                         drop(waiting);
@@ -307,7 +337,11 @@ async fn read_message(reader: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u
 async fn write(mut writer: impl AsyncWrite + Unpin, mut replies: mpsc::Receiver<Ready>) {
     let mut ready = Vec::with_capacity(MOST_IN_FLIGHT);
     while replies.recv_many(&mut ready, MOST_IN_FLIGHT).await > 0 {
-        let joined: Vec<u8> = ready.iter().flat_map(|ready| &ready.message).copied().collect();
+        let joined: Vec<u8> = ready
+            .iter()
+            .flat_map(|ready| &ready.message)
+            .copied()
+            .collect();
         for piece in joined.chunks(usize::from(u16::MAX)) {
             match timeout(WRITE, writer.write_all(piece)).await {
                 Ok(Ok(())) => {}

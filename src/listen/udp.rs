@@ -43,10 +43,18 @@ impl Workers {
     ) -> io::Result<Self> {
         let (alive, ended) = mpsc::channel(1);
         let sockets: Vec<_> = sockets.into_iter().map(Arc::new).collect();
-        let workers = Self { sockets, ending: Arc::default(), ended };
+        let workers = Self {
+            sockets,
+            ending: Arc::default(),
+            ended,
+        };
         for (number, socket) in workers.sockets.iter().enumerate() {
             let worker = Worker {
-                late: Late { socket: socket.clone(), shared: shared.clone(), alive: alive.clone() },
+                late: Late {
+                    socket: socket.clone(),
+                    shared: shared.clone(),
+                    alive: alive.clone(),
+                },
                 routes: routes.clone(),
                 counters: shared.statistics.worker(),
                 ending: workers.ending.clone(),
@@ -112,7 +120,14 @@ impl Worker {
                     local: request.local,
                     transport: Transport::Udp,
                 };
-                match serve(routes, &client, request.bytes, out, rotation.next(), &mut tally) {
+                match serve(
+                    routes,
+                    &client,
+                    request.bytes,
+                    out,
+                    rotation.next(),
+                    &mut tally,
+                ) {
                     Served::Reply(length) => length,
                     Served::Nothing => 0,
                     Served::Deferred(deferred) => {
@@ -158,12 +173,20 @@ struct Late {
 impl Late {
     /// Waits for the reply elsewhere and sends it. Returns whether there was room to wait.
     fn answer(&self, deferred: Box<Deferred>, to: To) -> bool {
-        let Ok(permit) = self.shared.waiting.clone().try_acquire_owned() else { return false };
-        let Self { socket, shared, alive } = self.clone();
+        let Ok(permit) = self.shared.waiting.clone().try_acquire_owned() else {
+            return false;
+        };
+        let Self {
+            socket,
+            shared,
+            alive,
+        } = self.clone();
         self.shared.runtime.spawn(async move {
             let mut tally = Tally::default();
             if let Some(reply) = deferred.finish(&mut tally).await
-                && socket.send_one(&reply, to.peer, to.local, to.interface).is_err()
+                && socket
+                    .send_one(&reply, to.peer, to.local, to.interface)
+                    .is_err()
             {
                 tally.count(Count::Unsent);
             }
@@ -186,7 +209,10 @@ impl Rotation {
     }
 
     pub(super) fn next(&mut self) -> u32 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 32) as u32
     }
 }

@@ -9,7 +9,11 @@ use nix::net::if_::if_nametoindex;
 use super::{Bind, Definition, Setup};
 
 /// See the module.
-pub const BIND: Definition = Definition { name: "bind", syntax: SYNTAX, setup };
+pub const BIND: Definition = Definition {
+    name: "bind",
+    syntax: SYNTAX,
+    setup,
+};
 
 const SYNTAX: &str = "bind ADDRESS|INTERFACE... { except ADDRESS|INTERFACE... }";
 const EXCEPT: &str = "except ADDRESS|INTERFACE...";
@@ -25,12 +29,17 @@ fn setup(setup: &mut Setup<'_>) {
             };
             without.extend(setup.keep(result).unwrap_or_default());
         }
-        let Some(words) = setup.keep(directive.at_least(1, SYNTAX)) else { continue };
+        let Some(words) = setup.keep(directive.at_least(1, SYNTAX)) else {
+            continue;
+        };
         for word in words {
             for address in setup.keep(resolve(word, &interfaces)).unwrap_or_default() {
                 let known = setup.block.binds.iter().any(|bind| bind.address == address);
                 if !known && !without.contains(&address) {
-                    setup.block.binds.push(Bind { address, span: word.span });
+                    setup.block.binds.push(Bind {
+                        address,
+                        span: word.span,
+                    });
                 }
             }
         }
@@ -76,7 +85,10 @@ fn resolve(
     names.dedup();
     let error = Diagnostic::error(
         word.span,
-        format!("{} is neither an address nor an interface of this machine", word.shown()),
+        format!(
+            "{} is neither an address nor an interface of this machine",
+            word.shown()
+        ),
     );
     let error = match corefile::nearest(&word.text, names.iter().copied()) {
         Some(meant) => error.label(format!("did you mean `{meant}`?")),
@@ -100,15 +112,23 @@ fn parse_address(text: &str) -> Option<SocketAddr> {
 
 /// The interfaces of this machine, each as often as it has addresses, in the system's order.
 fn interfaces() -> Vec<(String, SocketAddr)> {
-    let Ok(found) = getifaddrs() else { return Vec::new() };
+    let Ok(found) = getifaddrs() else {
+        return Vec::new();
+    };
     let mut interfaces: Vec<(String, SocketAddr)> = found
         .filter_map(|interface| {
             let address = interface.address?;
-            let v4 = address.as_sockaddr_in().map(|it| SocketAddr::new(it.ip().into(), 0));
+            let v4 = address
+                .as_sockaddr_in()
+                .map(|it| SocketAddr::new(it.ip().into(), 0));
             let v6 = || {
                 address.as_sockaddr_in6().map(|it| {
                     // Only a link-local address means something else on another interface.
-                    let scope = if it.ip().is_unicast_link_local() { it.scope_id() } else { 0 };
+                    let scope = if it.ip().is_unicast_link_local() {
+                        it.scope_id()
+                    } else {
+                        0
+                    };
                     SocketAddrV6::new(it.ip(), 0, 0, scope).into()
                 })
             };

@@ -44,7 +44,9 @@ impl Chain {
     /// A chain of these plugins. Without any, every query is refused.
     #[must_use]
     pub fn new(plugins: Vec<Box<dyn Plugin>>) -> Self {
-        Self { plugins: plugins.into_boxed_slice() }
+        Self {
+            plugins: plugins.into_boxed_slice(),
+        }
     }
 
     /// Takes a query on from `stage` as far as it goes without waiting.
@@ -106,6 +108,9 @@ impl Chain {
 
 impl fmt::Debug for Chain {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_list().entries(self.plugins.iter().map(|plugin| plugin.name())).finish()
+        formatter
+            .debug_list()
+            .entries(self.plugins.iter().map(|plugin| plugin.name()))
+            .finish()
     }
 }

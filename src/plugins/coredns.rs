@@ -3,13 +3,66 @@
 
 /// Every directive of CoreDNS 1.14, in the order of its `plugin.cfg`.
 const ALL: &[&str] = &[
-    "root", "metadata", "geoip", "cancel", "proxyproto", "quic", "grpc_server", "https", "https3",
-    "timeouts", "multisocket", "reload", "nsid", "bufsize", "bind", "debug", "trace", "ready",
-    "health", "pprof", "shed", "prometheus", "errors", "log", "dnstap", "local", "dns64", "any",
-    "chaos", "loadbalance", "tsig", "rewrite", "autopath", "acl", "cache", "header", "dnssec",
-    "tls", "minimal", "template", "transfer", "hosts", "route53", "azure", "clouddns",
-    "k8s_external", "kubernetes", "file", "auto", "secondary", "etcd", "loop", "forward", "grpc",
-    "erratic", "whoami", "on", "sign", "view", "nomad",
+    "root",
+    "metadata",
+    "geoip",
+    "cancel",
+    "proxyproto",
+    "quic",
+    "grpc_server",
+    "https",
+    "https3",
+    "timeouts",
+    "multisocket",
+    "reload",
+    "nsid",
+    "bufsize",
+    "bind",
+    "debug",
+    "trace",
+    "ready",
+    "health",
+    "pprof",
+    "shed",
+    "prometheus",
+    "errors",
+    "log",
+    "dnstap",
+    "local",
+    "dns64",
+    "any",
+    "chaos",
+    "loadbalance",
+    "tsig",
+    "rewrite",
+    "autopath",
+    "acl",
+    "cache",
+    "header",
+    "dnssec",
+    "tls",
+    "minimal",
+    "template",
+    "transfer",
+    "hosts",
+    "route53",
+    "azure",
+    "clouddns",
+    "k8s_external",
+    "kubernetes",
+    "file",
+    "auto",
+    "secondary",
+    "etcd",
+    "loop",
+    "forward",
+    "grpc",
+    "erratic",
+    "whoami",
+    "on",
+    "sign",
+    "view",
+    "nomad",
 ];
 
 /// Whether CoreDNS has a directive of this name.
@@ -30,7 +83,10 @@ mod tests {
         let place = |name: &str| ALL.iter().position(|it| *it == name);
         let shared: Vec<usize> = DIRECTIVES.iter().filter_map(|it| place(it.name)).collect();
         assert!(shared.is_sorted());
-        let ours = DIRECTIVES.iter().position(|it| it.name == "identity").unwrap();
+        let ours = DIRECTIVES
+            .iter()
+            .position(|it| it.name == "identity")
+            .unwrap();
         let before = DIRECTIVES[..ours].iter().filter_map(|it| place(it.name));
         let after = DIRECTIVES[ours..].iter().filter_map(|it| place(it.name));
         assert!(before.max() <= place("hosts") && place("file") <= after.min());

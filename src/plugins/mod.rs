@@ -23,8 +23,12 @@ pub use setup::{Bind, BlockDraft, Build, Definition, Part, PlannedPart, Setup, Z
 
 /// Every directive, in the order in which a query meets the plugins: that of CoreDNS's
 /// `plugin.cfg`, with ours between `hosts` and `file`.
-pub const DIRECTIVES: &[Definition] =
-    &[bind::BIND, identity::IDENTITY, identity::IDETCD, whoami::WHOAMI];
+pub const DIRECTIVES: &[Definition] = &[
+    bind::BIND,
+    identity::IDENTITY,
+    identity::IDETCD,
+    whoami::WHOAMI,
+];
 
 /// What a directive does with queries.
 pub trait Plugin: Send + Sync + 'static {

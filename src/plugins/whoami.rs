@@ -11,13 +11,21 @@ use answer::{
 use super::{Build, Definition, Exchange, Part, Plugin, Setup, Step, Transport};
 
 /// See the module.
-pub const WHOAMI: Definition = Definition { name: "whoami", syntax: SYNTAX, setup };
+pub const WHOAMI: Definition = Definition {
+    name: "whoami",
+    syntax: SYNTAX,
+    setup,
+};
 
 const SYNTAX: &str = "whoami";
 
 fn setup(setup: &mut Setup<'_>) {
     for directive in setup.directives {
-        setup.keep(directive.no_arguments(SYNTAX).and_then(|()| directive.no_block(SYNTAX)));
+        setup.keep(
+            directive
+                .no_arguments(SYNTAX)
+                .and_then(|()| directive.no_block(SYNTAX)),
+        );
     }
     if let [first, second, ..] = setup.directives {
         setup.diagnostics.push(second.repeated(first));
@@ -57,7 +65,12 @@ impl Plugin for WhoAmI {
             end.copy_from_slice(question);
             let length = label.len() + question.len();
             let port = RecordData::srv(0, 0, exchange.peer.port(), &Name::root());
-            add(exchange, Owner::Name(owner.get(..length).unwrap_or_default()), RecordType::SRV, port);
+            add(
+                exchange,
+                Owner::Name(owner.get(..length).unwrap_or_default()),
+                RecordType::SRV,
+                port,
+            );
         }
         Step::Answered
     }
@@ -74,6 +87,8 @@ fn add(exchange: &mut Exchange<'_, '_>, owner: Owner<'_>, rtype: RecordType, dat
     }
     let zone = edit.finish();
     if let Lookup::Found(record) = zone.lookup(&LookupName::from(&name), rtype) {
-        exchange.reply.records(Section::Additional, owner, record, 0);
+        exchange
+            .reply
+            .records(Section::Additional, owner, record, 0);
     }
 }

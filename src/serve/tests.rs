@@ -52,7 +52,10 @@ impl Script {
         self.with(request, |_| Step::Next)
     }
 
-    fn at_end(self, at_end: impl Fn(&mut Exchange<'_, '_>) -> Step + Send + Sync + 'static) -> Self {
+    fn at_end(
+        self,
+        at_end: impl Fn(&mut Exchange<'_, '_>) -> Step + Send + Sync + 'static,
+    ) -> Self {
         self.with(|_| Step::Next, at_end)
     }
 
@@ -62,7 +65,11 @@ impl Script {
         G: Fn(&mut Exchange<'_, '_>) -> Step + Send + Sync + 'static,
     {
         let responses = self.responses.clone();
-        self.plugins.push(Box::new(Scripted { request, at_end, responses }));
+        self.plugins.push(Box::new(Scripted {
+            request,
+            at_end,
+            responses,
+        }));
         self
     }
 
@@ -120,8 +127,17 @@ fn answer(routes: &Routes, request: &[u8]) -> (Reply, Tally) {
 /// `flags` are the two octets after the identifier, `rest` comes after the question.
 fn request(flags: [u8; 2], name: &[u8], rtype: u16, class: u16, rest: &[u8]) -> Vec<u8> {
     let additional = u8::from(!rest.is_empty());
-    let header = [0x12, 0x34, flags[0], flags[1], 0, 1, 0, 0, 0, 0, 0, additional];
-    [&header, name, &rtype.to_be_bytes(), &class.to_be_bytes(), rest].concat()
+    let header = [
+        0x12, 0x34, flags[0], flags[1], 0, 1, 0, 0, 0, 0, 0, additional,
+    ];
+    [
+        &header,
+        name,
+        &rtype.to_be_bytes(),
+        &class.to_be_bytes(),
+        rest,
+    ]
+    .concat()
 }
 
 const NAME: &[u8] = b"\x04Host\x07eXample\0";
@@ -149,10 +165,16 @@ fn defer(
 /// it miss the reply (a log without lines, a cache that stays empty).
 #[test]
 fn a_reply_goes_back_through_the_plugins_that_were_passed() {
-    let script = Script::default().request(|_| Step::Next).request(answered).request(|_| panic!());
+    let script = Script::default()
+        .request(|_| Step::Next)
+        .request(answered)
+        .request(|_| panic!());
     let (reply, responses, tally) = script.serve(&question());
     assert_eq!((reply.rcode(), responses), (0, 2));
-    assert_eq!((tally.get(Count::Replies), tally.get(Count::Panics)), (1, 0));
+    assert_eq!(
+        (tally.get(Count::Replies), tally.get(Count::Panics)),
+        (1, 0)
+    );
 }
 
 /// If this fails, a name that nobody knows becomes SERVFAIL, and resolvers try for seconds.
@@ -160,7 +182,11 @@ fn a_reply_goes_back_through_the_plugins_that_were_passed() {
 fn a_name_that_no_plugin_knows_is_refused() {
     let (reply, responses, _) = Script::default().request(|_| Step::Next).serve(&question());
     assert_eq!((reply.rcode(), responses), (5, 1));
-    assert_eq!(Script::default().serve(&question()).0.rcode(), 5, "a block without plugins");
+    assert_eq!(
+        Script::default().serve(&question()).0.rcode(),
+        5,
+        "a block without plugins"
+    );
 }
 
 /// If this fails, nobody can say that a name of a pool does not exist, or a plugin says it though
@@ -171,10 +197,15 @@ fn whoever_claims_the_zone_speaks_at_the_end() {
         exchange.reply.set_rcode(Rcode::NXDOMAIN);
         Step::Answered
     };
-    let (reply, responses, _) =
-        Script::default().request(|_| Step::Next).at_end(nxdomain).serve(&question());
+    let (reply, responses, _) = Script::default()
+        .request(|_| Step::Next)
+        .at_end(nxdomain)
+        .serve(&question());
     assert_eq!((reply.rcode(), responses), (3, 2));
-    let (reply, ..) = Script::default().at_end(nxdomain).request(answered).serve(&question());
+    let (reply, ..) = Script::default()
+        .at_end(nxdomain)
+        .request(answered)
+        .serve(&question());
     assert_eq!(reply.rcode(), 0);
 }
 
@@ -182,16 +213,30 @@ fn whoever_claims_the_zone_speaks_at_the_end() {
 #[test]
 fn a_query_goes_on_where_it_waited() {
     let waits = |_: &mut Exchange<'_, '_>| defer(tokio::task::yield_now(), |_| Step::Next);
-    let (reply, responses, tally) =
-        Script::default().request(waits).request(waits).request(answered).serve(&question());
+    let (reply, responses, tally) = Script::default()
+        .request(waits)
+        .request(waits)
+        .request(answered)
+        .serve(&question());
     assert_eq!((reply.rcode(), responses), (0, 3));
-    assert_eq!((tally.get(Count::Deferred), tally.get(Count::Replies)), (1, 1));
-    let Reply::Message(_, bytes) = reply else { panic!() };
+    assert_eq!(
+        (tally.get(Count::Deferred), tally.get(Count::Replies)),
+        (1, 1)
+    );
+    let Reply::Message(_, bytes) = reply else {
+        panic!()
+    };
     assert_eq!(bytes[..2], [0x12, 0x34]);
-    assert_eq!(bytes[12..12 + NAME.len()], *NAME, "the question in the client's own letters");
+    assert_eq!(
+        bytes[12..12 + NAME.len()],
+        *NAME,
+        "the question in the client's own letters"
+    );
 
     let answers_later = |_: &mut Exchange<'_, '_>| defer(std::future::ready(()), answered);
-    let script = Script::default().request(answers_later).request(|_| panic!());
+    let script = Script::default()
+        .request(answers_later)
+        .request(|_| panic!());
     assert_eq!(script.serve(&question()).1, 1);
 
     let at_the_end = |_: &mut Exchange<'_, '_>| defer(std::future::ready(()), answered);
@@ -211,7 +256,15 @@ fn the_name_looked_up_survives_waiting() {
         assert_eq!(exchange.name.to_name().to_string(), "other.example.");
         Step::Answered
     };
-    assert_eq!(Script::default().request(renames).request(looks).serve(&question()).0.rcode(), 0);
+    assert_eq!(
+        Script::default()
+            .request(renames)
+            .request(looks)
+            .serve(&question())
+            .0
+            .rcode(),
+        0
+    );
 }
 
 /// If this fails, a query that waits for ever holds its memory and its place for ever.
@@ -231,7 +284,9 @@ fn waiting_ends() {
 /// If this fails, one query that meets a mistake of ours ends the worker for all clients.
 #[test]
 fn a_panic_costs_one_query() {
-    let (reply, _, tally) = Script::default().request(|_| panic!("on purpose")).serve(&question());
+    let (reply, _, tally) = Script::default()
+        .request(|_| panic!("on purpose"))
+        .serve(&question());
     assert_eq!((reply.rcode(), tally.get(Count::Panics)), (2, 1));
 
     let in_the_job = |_: &mut Exchange<'_, '_>| defer(async { panic!("on purpose") }, answered);
@@ -254,15 +309,25 @@ fn what_is_not_for_a_zone_is_answered_before_any_plugin() {
         ("another zone", request([1, 0], outside, 1, 1, &[]), 5),
         ("another class", request([1, 0], NAME, 16, 3, &[]), 5),
         ("another opcode", request([0x28, 0], NAME, 1, 1, &[]), 4),
-        ("no question", vec![0x12, 0x34, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0], 1),
+        (
+            "no question",
+            vec![0x12, 0x34, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+            1,
+        ),
         ("a cut question", question()[..20].to_vec(), 1),
         ("EDNS 1", request([1, 0], outside, 1, 1, &opt(1)), 0),
     ] {
         let (reply, _, tally) = Script::default().request(|_| panic!()).serve(&bytes);
         assert_eq!(reply.rcode(), rcode, "{what}");
-        assert_eq!((tally.get(Count::Panics), tally.get(Count::Replies)), (0, 1), "{what}");
+        assert_eq!(
+            (tally.get(Count::Panics), tally.get(Count::Replies)),
+            (0, 1),
+            "{what}"
+        );
         if what == "EDNS 1" {
-            let Reply::Message(_, bytes) = reply else { panic!() };
+            let Reply::Message(_, bytes) = reply else {
+                panic!()
+            };
             // Code 16: its upper bits stand in the OPT record, which is the last.
             assert_eq!(bytes[bytes.len() - 6..], [1, 0, 0, 0, 0, 0], "BADVERS");
         }
@@ -275,6 +340,9 @@ fn replies_and_scraps_get_no_reply() {
     for bytes in [request([0x81, 0], NAME, 1, 1, &[]), vec![], vec![0; 11]] {
         let (reply, _, tally) = Script::default().request(answered).serve(&bytes);
         assert_eq!(reply, Reply::None);
-        assert_eq!((tally.get(Count::Ignored), tally.get(Count::Replies)), (1, 0));
+        assert_eq!(
+            (tally.get(Count::Ignored), tally.get(Count::Replies)),
+            (1, 0)
+        );
     }
 }

@@ -31,10 +31,18 @@ pub(super) fn banner(endpoints: &[Endpoint], other_port: Option<&str>, origin: &
     }
     let _ = writeln!(text, "{}", version());
     if *origin == Origin::BuiltIn {
-        let port = endpoints.first().map_or(DNS_PORT, |endpoint| endpoint.address.port());
+        let port = endpoints
+            .first()
+            .map_or(DNS_PORT, |endpoint| endpoint.address.port());
         let _ = match other_port {
-            Some(why) => writeln!(text, "No Corefile here, and {why}: serving every address on port {port} (UDP and TCP)"),
-            None => writeln!(text, "No Corefile here: serving every address on port {port} (UDP and TCP)"),
+            Some(why) => writeln!(
+                text,
+                "No Corefile here, and {why}: serving every address on port {port} (UDP and TCP)"
+            ),
+            None => writeln!(
+                text,
+                "No Corefile here: serving every address on port {port} (UDP and TCP)"
+            ),
         };
     }
     text
@@ -62,8 +70,14 @@ mod tests {
     #[test]
     fn the_dig_line_can_be_copied() {
         let line = |server: &str| dig_line("node1.cluster.internal.", server.parse().unwrap());
-        assert_eq!(line("[::]:1053"), "dig +short node1.cluster.internal @127.0.0.1 -p 1053");
-        assert_eq!(line("192.0.2.1:53"), "dig +short node1.cluster.internal @192.0.2.1");
+        assert_eq!(
+            line("[::]:1053"),
+            "dig +short node1.cluster.internal @127.0.0.1 -p 1053"
+        );
+        assert_eq!(
+            line("192.0.2.1:53"),
+            "dig +short node1.cluster.internal @192.0.2.1"
+        );
         assert_eq!(line("[::1]:53"), "dig +short node1.cluster.internal @::1");
     }
 }

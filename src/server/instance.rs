@@ -72,7 +72,9 @@ impl Server {
                     let next = (self.options.may_change_port && error.is_about_the_port())
                         .then(|| ports.next())
                         .flatten();
-                    let Some(next) = next else { return Err(shown(&diagnostics, &sources)) };
+                    let Some(next) = next else {
+                        return Err(shown(&diagnostics, &sources));
+                    };
                     self.other_port
                         .get_or_insert_with(|| format!("port {first} is {}", error.reason()));
                     self.options.dns_port = next;
@@ -99,7 +101,11 @@ impl Server {
 
     /// The lines that say what is served.
     pub(super) fn banner(&self) -> String {
-        banner::banner(&self.endpoints, self.other_port.as_deref(), &self.options.origin)
+        banner::banner(
+            &self.endpoints,
+            self.other_port.as_deref(),
+            &self.options.origin,
+        )
     }
 
     /// Where a client on this machine can ask.
@@ -124,7 +130,11 @@ impl Server {
         match &self.text_of_stdin {
             Some(text) => Ok(text.clone()),
             None => {
-                let text = self.options.origin.read()?;
+                let text = self
+                    .options
+                    .origin
+                    .read()
+                    .map_err(|error| format!("error: {error}"))?;
                 if self.options.origin == Origin::StandardInput {
                     self.text_of_stdin = Some(text.clone());
                 }
@@ -136,26 +146,35 @@ impl Server {
     /// Makes a whole new configuration beside the running one and only then changes over.
     fn apply(&mut self, text: &Text, sources: &mut Sources) -> Result<(), Failure> {
         let checked = config::check(sources, text, &self.options, &ProcessEnvironment);
-        let Configuration { endpoints, blocks, warnings } = checked.map_err(Failure::Corefile)?;
+        let Configuration {
+            endpoints,
+            blocks,
+            warnings,
+        } = checked.map_err(Failure::Corefile)?;
         let bound = self.bind(&endpoints)?;
         let mut plan = self.pools.plan();
         let chains = build(blocks, &mut Build { pools: &mut plan })?;
         let routes = |endpoint: &Endpoint| {
             let zones = endpoint.zones.iter();
-            Routes::new(zones.filter_map(|(zone, block)| {
-                Some((zone.clone(), chains.get(*block)?.clone()))
-            }))
+            Routes::new(
+                zones.filter_map(|(zone, block)| Some((zone.clone(), chains.get(*block)?.clone()))),
+            )
         };
         let find = |address: ListenAddress| endpoints.iter().find(|it| it.address == address);
         let mut started = Vec::new();
         for bound in bound {
-            let Some(endpoint) = find(bound.address()) else { continue };
+            let Some(endpoint) = find(bound.address()) else {
+                continue;
+            };
             match Listener::start(bound, routes(endpoint), &self.shared) {
                 Ok(listener) => started.push(listener),
                 Err(error) => {
                     started.iter().for_each(Listener::shut_down);
                     let message = format!("cannot serve {}: {error}", endpoint.address);
-                    return Err(Failure::Corefile(vec![Diagnostic::error(endpoint.span, message)]));
+                    return Err(Failure::Corefile(vec![Diagnostic::error(
+                        endpoint.span,
+                        message,
+                    )]));
                 }
             }
         }
@@ -184,10 +203,14 @@ impl Server {
     }
 
     fn bind(&self, endpoints: &[Endpoint]) -> Result<Vec<Bound>, Failure> {
-        let wanted: Vec<ListenAddress> = endpoints.iter().map(|endpoint| endpoint.address).collect();
+        let wanted: Vec<ListenAddress> =
+            endpoints.iter().map(|endpoint| endpoint.address).collect();
         let workers = available_parallelism().map_or(1, usize::from);
         bind_missing(&wanted, &self.listeners, workers).map_err(|error| {
-            let span = endpoints.iter().find(|it| it.address == error.address).map(|it| it.span);
+            let span = endpoints
+                .iter()
+                .find(|it| it.address == error.address)
+                .map(|it| it.span);
             let mut diagnostic = Diagnostic::error(span, error.to_string());
             if let Some(help) = error.help() {
                 diagnostic = diagnostic.help(help);
@@ -211,7 +234,11 @@ fn build(blocks: Vec<Vec<PlannedPart>>, build: &mut Build<'_>) -> Result<Vec<Arc
         }
         chains.push(Arc::new(Chain::new(plugins)));
     }
-    if errors.is_empty() { Ok(chains) } else { Err(Failure::Corefile(errors)) }
+    if errors.is_empty() {
+        Ok(chains)
+    } else {
+        Err(Failure::Corefile(errors))
+    }
 }
 
 fn shown(diagnostics: &[Diagnostic], sources: &Sources) -> String {
@@ -220,7 +247,13 @@ fn shown(diagnostics: &[Diagnostic], sources: &Sources) -> String {
 
 /// A warning as one line of the log.
 fn one_line(warning: &Diagnostic, sources: &Sources) -> String {
-    let Some(span) = warning.span else { return warning.message.clone() };
+    let Some(span) = warning.span else {
+        return warning.message.clone();
+    };
     let (line, column) = sources.position(span);
-    format!("{}:{line}:{column}: {}", sources.name(span.file), warning.message)
+    format!(
+        "{}:{line}:{column}: {}",
+        sources.name(span.file),
+        warning.message
+    )
 }

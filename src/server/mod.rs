@@ -42,7 +42,10 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// error, the banner on standard output.
 #[must_use]
 pub fn run(options: StartOptions) -> u8 {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             complain(&format!("error: cannot start the runtime: {error}"));
@@ -63,7 +66,9 @@ async fn live(options: StartOptions) -> u8 {
             return FAILED;
         }
     };
-    let pools = Pools::new(&NodeOptions { state_folder: options.state_folder.clone() });
+    let pools = Pools::new(&NodeOptions {
+        state_folder: options.state_folder.clone(),
+    });
     let shared = Shared::new(tokio::runtime::Handle::current());
     let pid_file = match PidFile::write(options.pid_file.clone()) {
         Ok(pid_file) => pid_file,
@@ -111,7 +116,9 @@ async fn live(options: StartOptions) -> u8 {
         None => OK,
         Some(status) => {
             notify::stopping();
-            signals.unless_interrupted(stop(server, &pools), status).await
+            signals
+                .unless_interrupted(stop(server, &pools), status)
+                .await
         }
     };
     let total = shared.statistics.total();

@@ -29,7 +29,14 @@ impl Watch {
     ) -> Self {
         // What happened before somebody watched is news too.
         pools.mark_changed();
-        Self { pools, quiet, require_claim, told: HashSet::new(), noted: HashSet::new(), status: String::new() }
+        Self {
+            pools,
+            quiet,
+            require_claim,
+            told: HashSet::new(),
+            noted: HashSet::new(),
+            status: String::new(),
+        }
     }
 
     /// Tells what changes, for ever. It ends, with the reason, only where the server may not go on.
@@ -66,7 +73,12 @@ impl Watch {
 
 /// That the pool has no name for this node, where that is because it is full.
 fn full(pool: &PoolStatus) -> Option<String> {
-    let PoolStatus { pool: name, pattern, store, .. } = pool;
+    let PoolStatus {
+        pool: name,
+        pattern,
+        store,
+        ..
+    } = pool;
     let full = pool.full && pool.name.is_none();
     full.then(|| format!("pool {name} is full: no name of {pattern} is free in {store}"))
 }

@@ -313,7 +313,10 @@ pub struct Listing {
 
 /// One change in a space.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "nearly all changes are of the large kind")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all changes are of the large kind"
+)]
 pub enum Change {
     /// A slot is held from now on, or its record is another one.
     Held(Entry),

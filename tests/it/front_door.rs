@@ -18,14 +18,30 @@ const REFUSED: u16 = 5;
 fn both_protocols_and_both_families_are_served() {
     let callsign = Callsign::start(WHOAMI);
     let server = callsign.address();
-    for reply in [Query::new("Foo.eXample.", "A").udp(server), Query::new("Foo.eXample.", "A").tcp(server)] {
-        assert_eq!((reply.id, reply.rcode, reply.authoritative), (0x1234, 0, true));
-        assert_eq!(reply.question, "Foo.eXample", "the client knows its question by its letters");
+    for reply in [
+        Query::new("Foo.eXample.", "A").udp(server),
+        Query::new("Foo.eXample.", "A").tcp(server),
+    ] {
+        assert_eq!(
+            (reply.id, reply.rcode, reply.authoritative),
+            (0x1234, 0, true)
+        );
+        assert_eq!(
+            reply.question, "Foo.eXample",
+            "the client knows its question by its letters"
+        );
         assert!(reply.answer.is_empty() && !reply.has_opt);
         assert_eq!(reply.additional[0], "Foo.eXample. 0 IN A 127.0.0.1");
-        assert!(reply.additional[1].contains(".Foo.eXample. 0 IN SRV 0 0 "), "{reply:?}");
+        assert!(
+            reply.additional[1].contains(".Foo.eXample. 0 IN SRV 0 0 "),
+            "{reply:?}"
+        );
     }
-    let v6 = ("::1".parse::<std::net::Ipv6Addr>().expect("an address"), server.port()).into();
+    let v6 = (
+        "::1".parse::<std::net::Ipv6Addr>().expect("an address"),
+        server.port(),
+    )
+        .into();
     assert_eq!(ask(v6, ".", "AAAA").additional[0], ". 0 IN AAAA ::1");
 }
 
@@ -47,7 +63,11 @@ fn queries_go_to_the_block_of_their_zone() {
         (first, "empty.example."),
     ] {
         let reply = ask(server, name, "A");
-        assert_eq!((reply.rcode, reply.additional.len()), (REFUSED, 0), "{name} at {server}");
+        assert_eq!(
+            (reply.rcode, reply.additional.len()),
+            (REFUSED, 0),
+            "{name} at {server}"
+        );
     }
 }
 
@@ -60,12 +80,23 @@ fn odd_queries_get_the_codes_of_the_standards() {
     let badvers = query().edns(4096, 1).udp(server);
     assert_eq!((badvers.rcode, badvers.has_opt), (16, true));
     assert_eq!(query().class(3).udp(server).rcode, REFUSED);
-    assert_eq!(query().flags([0x28, 0]).udp(server).rcode, 4, "UPDATE is not implemented");
-    for message in [&[0x12, 0x34, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], &query().bytes()[..15]] {
+    assert_eq!(
+        query().flags([0x28, 0]).udp(server).rcode,
+        4,
+        "UPDATE is not implemented"
+    );
+    for message in [
+        &[0x12, 0x34, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0][..],
+        &query().bytes()[..15],
+    ] {
         let socket = udp_socket(server);
         socket.send(message).expect("a datagram");
         let reply = receive(&socket).expect("a reply");
-        assert_eq!((reply[3] & 0xf, reply.len()), (1, 12), "FORMERR, and no more than a header");
+        assert_eq!(
+            (reply[3] & 0xf, reply.len()),
+            (1, 12),
+            "FORMERR, and no more than a header"
+        );
     }
 }
 
@@ -120,7 +151,9 @@ fn silent_connections_are_closed() {
 #[test]
 fn one_peer_has_a_bounded_number_of_connections() {
     let callsign = Callsign::start(WHOAMI);
-    let mut streams: Vec<Stream> = (0..251).map(|_| Stream::connect(callsign.address())).collect();
+    let mut streams: Vec<Stream> = (0..251)
+        .map(|_| Stream::connect(callsign.address()))
+        .collect();
     let mut last = streams.pop().expect("a stream");
     assert_eq!(last.closed(), 0);
     let mut first = streams.swap_remove(0);
@@ -158,14 +191,27 @@ fn bind_is_obeyed() {
         ".:{port} {\n    bind 127.0.0.2 127.0.0.3 {\n        except 127.0.0.3\n    }\n    whoami\n}\n\
          example.:{port} {\n    bind lo\n    whoami\n}\n",
     );
-    let at = |address: &str| (address.parse::<std::net::IpAddr>().expect("an address"), callsign.place().port).into();
+    let at = |address: &str| {
+        (
+            address.parse::<std::net::IpAddr>().expect("an address"),
+            callsign.place().port,
+        )
+            .into()
+    };
     assert_eq!(ask(at("127.0.0.2"), ".", "A").rcode, 0);
     assert_eq!(ask(at("127.0.0.1"), "example.", "A").rcode, 0);
     assert_eq!(ask(at("127.0.0.1"), ".", "A").rcode, REFUSED);
-    assert!(Query::new(".", "A").udp_within(at("127.0.0.3"), NEVER).is_none());
+    assert!(
+        Query::new(".", "A")
+            .udp_within(at("127.0.0.3"), NEVER)
+            .is_none()
+    );
     let banner = callsign.said();
     let port = callsign.place().port;
-    assert!(banner.contains(&format!(".:{port} on 127.0.0.2\n")), "{banner}");
+    assert!(
+        banner.contains(&format!(".:{port} on 127.0.0.2\n")),
+        "{banner}"
+    );
 }
 
 /// If this fails, a block for all addresses and one for a single address cannot stand in one
@@ -175,7 +221,13 @@ fn a_single_address_may_be_served_beside_all_of_them() {
     let callsign = Callsign::start(
         ".:{port} {\n    whoami\n}\nexample.:{port} {\n    bind 127.0.0.2\n    whoami\n}\n",
     );
-    let at = |address: &str| (address.parse::<std::net::IpAddr>().expect("an address"), callsign.place().port).into();
+    let at = |address: &str| {
+        (
+            address.parse::<std::net::IpAddr>().expect("an address"),
+            callsign.place().port,
+        )
+            .into()
+    };
     assert_eq!(ask(at("127.0.0.1"), "org.", "A").rcode, 0);
     assert_eq!(ask(at("127.0.0.2"), "example.", "A").rcode, 0);
     assert_eq!(ask(at("127.0.0.2"), "org.", "A").rcode, REFUSED);
@@ -189,7 +241,9 @@ fn keep_asking(server: std::net::SocketAddr, end: &AtomicBool) -> usize {
     while !end.load(Ordering::Relaxed) {
         let socket = udp_socket(server);
         for id in 0..20 {
-            socket.send(&Query::new("example.", "A").id(id).bytes()).expect("a datagram");
+            socket
+                .send(&Query::new("example.", "A").id(id).bytes())
+                .expect("a datagram");
         }
         for _ in 0..20 {
             receive(&socket).expect("a reply to every query, reload or not");
@@ -206,11 +260,19 @@ fn a_reload_loses_no_query() {
     let server = callsign.address();
     let end = AtomicBool::new(false);
     thread::scope(|scope| {
-        let asking: Vec<_> = (0..2).map(|_| scope.spawn(|| keep_asking(server, &end))).collect();
+        let asking: Vec<_> = (0..2)
+            .map(|_| scope.spawn(|| keep_asking(server, &end)))
+            .collect();
         let mut connection = Stream::connect(server);
         for round in 1..=10 {
-            let signal = if round % 2 == 0 { Signal::SIGHUP } else { Signal::SIGUSR1 };
-            callsign.rewrite(&format!("{WHOAMI}zone{round}:{{other}} {{\n    whoami\n}}\n"));
+            let signal = if round % 2 == 0 {
+                Signal::SIGHUP
+            } else {
+                Signal::SIGUSR1
+            };
+            callsign.rewrite(&format!(
+                "{WHOAMI}zone{round}:{{other}} {{\n    whoami\n}}\n"
+            ));
             callsign.signal(signal);
             callsign.output_has("reloaded", round);
             connection.send(&Query::new("example.", "A"));
@@ -233,7 +295,10 @@ fn a_bad_reload_changes_nothing() {
     for (round, (text, message)) in [
         (".:{port} {\n    whoam\n}\n", "did you mean `whoami`?"),
         ("example.:{port} {\n", "error"),
-        (".:{port} {\n    bind 192.0.2.1\n    whoami\n}\n", "192.0.2.1:{port}: not an address of this machine"),
+        (
+            ".:{port} {\n    bind 192.0.2.1\n    whoami\n}\n",
+            "192.0.2.1:{port}: not an address of this machine",
+        ),
     ]
     .into_iter()
     .enumerate()
@@ -252,7 +317,11 @@ fn a_reload_moves_between_addresses() {
     let one = ".:{port} {\n    bind 127.0.0.1\n    whoami\n}\n";
     let callsign = Callsign::start(one);
     let server = callsign.address();
-    let elsewhere = ("127.0.0.9".parse::<std::net::IpAddr>().expect("an address"), server.port()).into();
+    let elsewhere = (
+        "127.0.0.9".parse::<std::net::IpAddr>().expect("an address"),
+        server.port(),
+    )
+        .into();
     for (round, text) in [WHOAMI, one, WHOAMI].into_iter().enumerate() {
         callsign.rewrite(text);
         callsign.signal(Signal::SIGUSR1);
@@ -280,7 +349,12 @@ fn a_port_in_use_is_named_with_its_place_in_the_file() {
     assert_eq!(ended.out, "");
     drop(tcp);
     let _udp = UdpSocket::bind(("127.0.0.1", place.port)).expect("a free port");
-    assert!(place.run(&[]).errors.contains("in use by another program (UDP)"));
+    assert!(
+        place
+            .run(&[])
+            .errors
+            .contains("in use by another program (UDP)")
+    );
 }
 
 /// If this fails, a start or a check with mistakes in the Corefile is silent, incomplete, or
@@ -288,15 +362,34 @@ fn a_port_in_use_is_named_with_its_place_in_the_file() {
 #[test]
 fn mistakes_are_shown_by_check_and_by_a_start() {
     let place = Place::new();
-    place.write("Corefile", ".:{port} {\n    whoam\n    bind 300.0.0.1\n}\ntls://. {\n    whoami\n}\n");
+    place.write(
+        "Corefile",
+        ".:{port} {\n    whoam\n    bind 300.0.0.1\n}\ntls://. {\n    whoami\n}\n",
+    );
     for arguments in [&["check"][..], &[]] {
         let ended = place.run(arguments);
-        assert_eq!((ended.status, ended.out.as_str()), (Some(1), ""), "{arguments:?}");
-        for part in ["Corefile:2:5", "^^^^^ did you mean `whoami`?", "Corefile:3:10", "Corefile:5:1"] {
-            assert!(ended.errors.contains(part), "{part} is missing in\n{}", ended.errors);
+        assert_eq!(
+            (ended.status, ended.out.as_str()),
+            (Some(1), ""),
+            "{arguments:?}"
+        );
+        for part in [
+            "Corefile:2:5",
+            "^^^^^ did you mean `whoami`?",
+            "Corefile:3:10",
+            "Corefile:5:1",
+        ] {
+            assert!(
+                ended.errors.contains(part),
+                "{part} is missing in\n{}",
+                ended.errors
+            );
         }
     }
-    assert!(!place.path().join("state").exists(), "nothing is claimed before all is known to be right");
+    assert!(
+        !place.path().join("state").exists(),
+        "nothing is claimed before all is known to be right"
+    );
 }
 
 /// If this fails, nobody can tell a right Corefile from a wrong one without starting it.
@@ -306,12 +399,21 @@ fn check_says_what_would_be_served() {
     place.write("right", "a.example:{port} {\n    whoami\n}\n");
     let ended = place.run(&["check", "right"]);
     assert_eq!((ended.status, ended.errors.as_str()), (Some(0), ""));
-    assert_eq!(ended.out, place.filled("right is right: it would serve a.example. on port {port}\n"));
+    assert_eq!(
+        ended.out,
+        place.filled("right is right: it would serve a.example. on port {port}\n")
+    );
     let ended = place.run_with_input(&["check", "stdin"], "b.example {\n    whoami\n}\n");
-    assert_eq!(ended.out, "standard input is right: it would serve b.example. on port 53\n");
+    assert_eq!(
+        ended.out,
+        "standard input is right: it would serve b.example. on port 53\n"
+    );
     let ended = place.run(&["check", "missing"]);
     assert_eq!(ended.status, Some(1));
-    assert_eq!(ended.errors, "error: cannot read the Corefile missing: no such file\n");
+    assert_eq!(
+        ended.errors,
+        "error: cannot read the Corefile missing: no such file\n"
+    );
 }
 
 /// If this fails, a start with a Corefile that is not there serves something else instead.
@@ -320,7 +422,10 @@ fn a_missing_corefile_is_an_error() {
     let place = Place::new();
     let ended = place.run(&["-conf", "missing"]);
     assert_eq!(ended.status, Some(1));
-    assert_eq!(ended.errors, "error: cannot read the Corefile missing: no such file\n");
+    assert_eq!(
+        ended.errors,
+        "error: cannot read the Corefile missing: no such file\n"
+    );
 }
 
 /// If this fails, the command line of a CoreDNS unit does something else here.
@@ -328,7 +433,14 @@ fn a_missing_corefile_is_an_error() {
 fn flags_of_coredns_are_obeyed() {
     let mut callsign = Callsign::start_with_input(
         ". {\n    whoami\n}\n",
-        &["-conf", "stdin", "-dns.port", "{port}", "-pidfile", "{folder}/pid"],
+        &[
+            "-conf",
+            "stdin",
+            "-dns.port",
+            "{port}",
+            "-pidfile",
+            "{folder}/pid",
+        ],
     );
     assert_eq!(ask(callsign.address(), ".", "A").rcode, 0);
     let pid_file = callsign.place().path().join("pid");
@@ -344,8 +456,15 @@ fn flags_of_coredns_are_obeyed() {
 
     let place = Place::new();
     let version = place.run(&["-version"]);
-    assert!(version.out.starts_with(concat!("Callsign-", env!("CARGO_PKG_VERSION"), "\n")));
-    assert_eq!(place.run(&["-plugins"]).out, "bind\nidentity\nidetcd\nwhoami\n");
+    assert!(
+        version
+            .out
+            .starts_with(concat!("Callsign-", env!("CARGO_PKG_VERSION"), "\n"))
+    );
+    assert_eq!(
+        place.run(&["-plugins"]).out,
+        "bind\nidentity\nidetcd\nwhoami\n"
+    );
     let stray = place.run(&["-quiet", "Corefile"]);
     assert_eq!(stray.status, Some(2));
     assert!(stray.errors.contains("'Corefile'"), "{}", stray.errors);
@@ -368,11 +487,16 @@ fn signals_end_the_server() {
 #[test]
 fn the_service_manager_is_told() {
     let place = Place::new();
-    let socket = std::os::unix::net::UnixDatagram::bind(place.path().join("notify")).expect("a socket");
-    socket.set_read_timeout(Some(std::time::Duration::from_secs(20))).expect("a timeout");
+    let socket =
+        std::os::unix::net::UnixDatagram::bind(place.path().join("notify")).expect("a socket");
+    socket
+        .set_read_timeout(Some(std::time::Duration::from_secs(20)))
+        .expect("a timeout");
     let next = || {
         let mut buffer = [0; 1000];
-        let length = socket.recv(&mut buffer).expect("a message to the service manager");
+        let length = socket
+            .recv(&mut buffer)
+            .expect("a message to the service manager");
         String::from_utf8_lossy(&buffer[..length]).into_owned()
     };
     place.write("Corefile", WHOAMI);
@@ -383,7 +507,10 @@ fn the_service_manager_is_told() {
     callsign.signal(Signal::SIGHUP);
     let mut messages: Vec<String> = (0..2).map(|_| next()).collect();
     messages.retain(|message| !message.starts_with("STATUS="));
-    assert!(messages[0].starts_with("RELOADING=1\nMONOTONIC_USEC="), "{messages:?}");
+    assert!(
+        messages[0].starts_with("RELOADING=1\nMONOTONIC_USEC="),
+        "{messages:?}"
+    );
     callsign.signal(Signal::SIGTERM);
     while next() != "STOPPING=1\n" {}
 }
@@ -393,11 +520,65 @@ fn the_service_manager_is_told() {
 fn quiet_is_quiet() {
     let place = Place::new();
     place.write("Corefile", WHOAMI);
-    let child = place.command(&["-quiet"]).spawn().expect("the program can be started");
+    let child = place
+        .command(&["-quiet"])
+        .spawn()
+        .expect("the program can be started");
     let server = (std::net::Ipv4Addr::LOCALHOST, place.port).into();
     while Query::new(".", "A").udp_within(server, NEVER).is_none() {}
     let id = nix::unistd::Pid::from_raw(i32::try_from(child.id()).expect("a process"));
     nix::sys::signal::kill(id, Signal::SIGTERM).expect("our own child");
     let output = child.wait_with_output().expect("our own child");
     assert_eq!((output.stdout, output.stderr), (vec![], vec![]));
+}
+
+/// If this fails, the first thing that a new user does goes wrong: no name, no port, or a line to
+/// copy that does not work.
+#[test]
+fn a_start_with_nothing_gives_a_name_and_shows_how_to_see_it() {
+    let callsign = Callsign::spawn_bare(Place::new());
+    let said = callsign.says("\nTry: dig +short node");
+    let line = said
+        .lines()
+        .find_map(|line| line.strip_prefix("Try: dig +short "))
+        .expect("the line");
+    let (name, server) = line.split_once(" @127.0.0.1").expect("where to ask");
+    let port = server
+        .strip_prefix(" -p ")
+        .map_or(53, |port| port.parse().expect("a port"));
+    assert!(said.contains(&format!("This node is {name}.\n")), "{said}");
+    assert!(
+        said.contains(&format!(
+            "serving every address on port {port} (UDP and TCP)\n"
+        )),
+        "{said}"
+    );
+    if port != 53 {
+        assert!(said.contains("No Corefile here, and port 53 is "), "{said}");
+    }
+    let reply = ask((std::net::Ipv4Addr::LOCALHOST, port).into(), name, "A");
+    assert_eq!(reply.rcode, 0);
+    assert!(reply.authoritative);
+}
+
+/// If this fails, a node that was told not to run without a name runs without one, or one that may
+/// goes away.
+#[test]
+fn a_full_pool_ends_only_who_requires_a_claim() {
+    let text =
+        ". {port} {\n    identity worker {\n        pattern worker{{.ID}}.tf.local.\n        \
+                limit 1\n        store local {folder}/names\n    }\n}\n"
+            .replace(". {port}", ".:{port}");
+    let holder = Callsign::start(&text);
+    holder.says("This node is worker1.tf.local.");
+    let names = holder.place().path().join("names").display().to_string();
+    let text = text.replace("{folder}/names", &names);
+    let without = Callsign::start(&text);
+    without.says("full");
+    assert_eq!(ask(without.address(), "worker1.tf.local.", "TXT").rcode, 0);
+    let place = Place::new();
+    place.write("Corefile", &text);
+    let ended = place.run(&["--require-claim"]);
+    assert_eq!(ended.status, Some(1));
+    assert!(ended.errors.contains("--require-claim"), "{}", ended.errors);
 }

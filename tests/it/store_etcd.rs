@@ -132,62 +132,72 @@ struct Follower {
 
 impl Follower {
     async fn next(&mut self) -> Feed {
-        timeout(BOUND, self.feed.recv())
-            .await
-            .expect("news within the bound")
-            .expect("the store never ends a feed")
+        self.until(Some).await
     }
 
     async fn listing(&mut self) -> Listing {
-        loop {
-            if let Feed::Listing(listing) = self.next().await {
-                return listing;
-            }
-        }
+        self.until(|news| match news {
+            Feed::Listing(listing) => Some(listing),
+            _ => None,
+        })
+        .await
     }
 
     async fn away(&mut self) -> String {
-        loop {
-            if let Feed::Away { reason } = self.next().await {
-                return reason;
-            }
-        }
+        self.until(|news| match news {
+            Feed::Away { reason } => Some(reason),
+            _ => None,
+        })
+        .await
     }
 
     /// Waits for the next claim of a slot, by a change or a listing.
     async fn held(&mut self, slot: Slot) -> Entry {
-        loop {
-            let entries = match self.next().await {
+        self.until(|news| {
+            let entries = match news {
                 Feed::Listing(listing) => listing.entries,
-                Feed::Changes { changes, .. } => changes
-                    .into_iter()
-                    .filter_map(|change| match change {
-                        Change::Held(entry) => Some(entry),
-                        Change::Freed { .. } => None,
-                    })
-                    .collect(),
-                Feed::Current | Feed::Away { .. } => continue,
+                Feed::Changes { changes, .. } => changes.into_iter().filter_map(claim).collect(),
+                Feed::Current | Feed::Away { .. } => Vec::new(),
             };
-            if let Some(entry) = entries.into_iter().find(|entry| entry.slot == slot) {
-                return entry;
-            }
-        }
+            entries.into_iter().find(|entry| entry.slot == slot)
+        })
+        .await
     }
 
     /// Waits until a slot is free: told as a change, or absent from a listing.
     async fn freed(&mut self, slot: Slot) {
-        loop {
-            let is_free = match self.next().await {
-                Feed::Listing(listing) => listing.entries.iter().all(|entry| entry.slot != slot),
+        self.until(|news| {
+            let is_free = match news {
+                Feed::Listing(listing) => !slots(&listing).contains(&slot),
                 Feed::Changes { changes, .. } => changes.iter().any(
                     |change| matches!(change, Change::Freed { slot: freed, .. } if *freed == slot),
                 ),
                 Feed::Current | Feed::Away { .. } => false,
             };
-            if is_free {
-                return;
+            is_free.then_some(())
+        })
+        .await;
+    }
+
+    /// Waits for something to be told. The bound is shorter than the time between two listings,
+    /// which would tell everything in the end.
+    async fn until<T>(&mut self, pick: impl Fn(Feed) -> Option<T>) -> T {
+        let told = async {
+            loop {
+                let news = self.feed.recv().await.expect("the store never ends a feed");
+                if let Some(picked) = pick(news) {
+                    return picked;
+                }
             }
-        }
+        };
+        timeout(BOUND, told).await.expect("news within the bound")
+    }
+}
+
+fn claim(change: Change) -> Option<Entry> {
+    match change {
+        Change::Held(entry) => Some(entry),
+        Change::Freed { .. } => None,
     }
 }
 

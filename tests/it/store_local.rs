@@ -130,11 +130,16 @@ fn process() {
         let claims: Vec<_> = (0..wanted)
             .map(|_| {
                 let store = Arc::clone(&store);
-                tokio::spawn(async move { claim_lowest(&store).await.1 })
+                tokio::spawn(async move {
+                    let (session, slot, epoch) = claim_lowest(&store).await;
+                    (session, slot, epoch)
+                })
             })
             .collect();
         for claim in claims {
-            println!("slot {}", claim.await.unwrap());
+            let (session, slot, epoch) = claim.await.unwrap();
+            println!("slot {slot}");
+            claimed.push((session, slot, epoch));
         }
         // Until killed, or until the parent's end of the pipe is gone.
         std::io::stdin().read_to_string(&mut input).unwrap();

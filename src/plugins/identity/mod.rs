@@ -7,7 +7,6 @@ mod options;
 mod publish;
 mod setup;
 
-
 use std::sync::Arc;
 
 use answer::{Asked, Lookup, Name, Rcode, RecordType, Zone, respond};
@@ -61,10 +60,17 @@ impl Part for Parts {
             let pattern = Arc::clone(&part.config.space.pattern);
             let handle = build.pools.pool(part.store, part.config)?;
             let members = handle.members;
-            followed.push(publish::Followed { pattern, members, answer: part.answer });
+            followed.push(publish::Followed {
+                pattern,
+                members,
+                answer: part.answer,
+            });
         }
         let published = publish::publish(followed);
-        Ok(Box::new(Identity { name: self.name, published }))
+        Ok(Box::new(Identity {
+            name: self.name,
+            published,
+        }))
     }
 }
 
@@ -141,14 +147,21 @@ impl PoolNames {
             Trust::Current => {}
             Trust::Stale => {
                 exchange.reply.limit_ttl(STALE_TTL);
-                exchange.reply.extended_error(STALE_ANSWER, "the store is away");
+                exchange
+                    .reply
+                    .extended_error(STALE_ANSWER, "the store is away");
             }
-            Trust::Expired => return fail(exchange, NETWORK_ERROR, "the store is away for too long"),
+            Trust::Expired => {
+                return fail(exchange, NETWORK_ERROR, "the store is away for too long");
+            }
             Trust::Unknown => return fail(exchange, NOT_READY, "the store was not heard of yet"),
         }
         if !self.fallthrough.is_empty()
             && self.lookup(exchange) == Lookup::NoSuchName
-            && self.fallthrough.iter().any(|zone| exchange.name.is_at_or_below(zone))
+            && self
+                .fallthrough
+                .iter()
+                .any(|zone| exchange.name.is_at_or_below(zone))
         {
             return Step::Next;
         }
@@ -170,7 +183,10 @@ impl PoolNames {
 /// Answers who has an address, where a pool knows it. Other addresses are none of ours.
 fn point_back(zone: &Zone, exchange: &mut Exchange<'_, '_>) -> Step {
     // Only names with records: those between them and the apex may have others elsewhere.
-    if !matches!(zone.lookup(&exchange.name, RecordType::PTR), Lookup::Found(_)) {
+    if !matches!(
+        zone.lookup(&exchange.name, RecordType::PTR),
+        Lookup::Found(_)
+    ) {
         return Step::Next;
     }
     let lookup = zone.lookup(&exchange.name, exchange.query.qtype);

@@ -62,8 +62,24 @@ pub(super) struct StoreOptions<'a> {
 }
 
 const IDENTITY_OPTIONS: &[&str] = &[
-    "pattern", "limit", "store", "credentials", "tls", "prefix", "layout", "ttl", "answer_ttl",
-    "node", "sticky", "address", "port", "meta", "health", "on", "stale", "fallthrough",
+    "pattern",
+    "limit",
+    "store",
+    "credentials",
+    "tls",
+    "prefix",
+    "layout",
+    "ttl",
+    "answer_ttl",
+    "node",
+    "sticky",
+    "address",
+    "port",
+    "meta",
+    "health",
+    "on",
+    "stale",
+    "fallthrough",
 ];
 
 const STORE_OPTIONS: &[&str] = &["credentials", "tls", "prefix", "layout"];
@@ -156,9 +172,10 @@ fn names(preset: Preset) -> Vec<&'static str> {
     let all = IDENTITY_OPTIONS.iter().copied();
     match preset {
         Preset::Identity => all.collect(),
-        Preset::Idetcd => {
-            ["endpoint"].into_iter().chain(all.filter(|name| *name != "store")).collect()
-        }
+        Preset::Idetcd => ["endpoint"]
+            .into_iter()
+            .chain(all.filter(|name| *name != "store"))
+            .collect(),
     }
 }
 
@@ -173,7 +190,9 @@ fn store<'a>(
     found: &mut Vec<Diagnostic>,
 ) -> Result<(), Diagnostic> {
     const SYNTAX: &str = "store etcd URL... | local [PATH]";
-    let [kind, rest @ ..] = line.at_least(1, SYNTAX)? else { return Ok(()) };
+    let [kind, rest @ ..] = line.at_least(1, SYNTAX)? else {
+        return Ok(());
+    };
     match (kind.text.as_str(), rest) {
         ("local", []) => {}
         ("local", [path]) => store.path = Some(PathBuf::from(&path.text)),
@@ -218,7 +237,10 @@ fn store_option<'a>(store: &mut StoreOptions<'a>, line: &'a Directive) -> Result
                     (Some((path(cert), path(key))), Some(path(authority)))
                 }
             };
-            store.tls = Some(Tls { identity, authority });
+            store.tls = Some(Tls {
+                identity,
+                authority,
+            });
         }
         "prefix" => store.prefix = Some(line.one_argument("prefix PATH")?.text.clone()),
         "layout" => {
@@ -250,9 +272,10 @@ fn port(ports: &mut Vec<(String, Port)>, line: &Directive) -> Result<(), Diagnos
         let label = "letters, digits, `-` and `_`, 62 at most";
         return Err(Diagnostic::error(name.span, message).label(label));
     }
-    let port = number.text.parse().map_err(|message: String| {
-        Diagnostic::error(number.span, message)
-    })?;
+    let port = number
+        .text
+        .parse()
+        .map_err(|message: String| Diagnostic::error(number.span, message))?;
     room(ports, name, &plain)?;
     ports.push((plain, port));
     Ok(())
@@ -276,19 +299,32 @@ fn meta(meta: &mut Vec<(String, String)>, line: &Directive) -> Result<(), Diagno
 /// Checks that an entry is new and not one too many.
 fn room<T>(entries: &[(String, T)], word: &Token, key: &str) -> Result<(), Diagnostic> {
     if entries.iter().any(|(other, _)| other == key) {
-        return Err(Diagnostic::error(word.span, format!("{} is given twice", word.shown())));
+        return Err(Diagnostic::error(
+            word.span,
+            format!("{} is given twice", word.shown()),
+        ));
     }
     if entries.len() >= MOST_ENTRIES {
-        return Err(Diagnostic::error(word.span, format!("more than {MOST_ENTRIES} of these")));
+        return Err(Diagnostic::error(
+            word.span,
+            format!("more than {MOST_ENTRIES} of these"),
+        ));
     }
     Ok(())
 }
 
 fn health(line: &Directive, found: &mut Vec<Diagnostic>) -> Result<HealthCheck, Diagnostic> {
     const SYNTAX: &str = "health tcp ADDRESS:PORT | http URL | exec COMMAND ARGS...";
-    let words: Vec<String> = line.arguments.iter().map(|word| word.text.clone()).collect();
+    let words: Vec<String> = line
+        .arguments
+        .iter()
+        .map(|word| word.text.clone())
+        .collect();
     let probe = Probe::parse(&words).map_err(|error| {
-        let span = line.arguments.get(error.word).map_or(line.line(), |word| word.span);
+        let span = line
+            .arguments
+            .get(error.word)
+            .map_or(line.line(), |word| word.span);
         Diagnostic::error(span, error.message).help(format!("syntax: {SYNTAX}"))
     })?;
     let mut check = HealthCheck::new(probe);
@@ -306,14 +342,21 @@ fn health_option(check: &mut HealthCheck, line: &Directive) -> Result<(), Diagno
         "interval" => check.interval = line.one_argument("interval DURATION")?.duration(range)?,
         "timeout" => check.timeout = line.one_argument("timeout DURATION")?.duration(range)?,
         "failures" => check.failures = line.one_argument("failures N")?.integer(1..=1000)?,
-        _ => return Err(line.name.unknown("option", &["interval", "timeout", "failures"])),
+        _ => {
+            return Err(line
+                .name
+                .unknown("option", &["interval", "timeout", "failures"]));
+        }
     }
     Ok(())
 }
 
 fn hook(line: &Directive) -> Result<Hook, Diagnostic> {
     let [event, command @ ..] = line.at_least(2, "on EVENT COMMAND...")? else {
-        return Err(Diagnostic::error(line.line(), "`on` needs an event and a command"));
+        return Err(Diagnostic::error(
+            line.line(),
+            "`on` needs an event and a command",
+        ));
     };
     let events = Event::ALL.map(|event| (event.name(), event));
     let event = event.one_of("event", &events)?;
@@ -329,7 +372,8 @@ fn zones(words: &[Token]) -> Result<Vec<Name>, Diagnostic> {
         return Ok(vec![Name::root()]);
     }
     let zone = |word: &Token| {
-        let error = |error| Diagnostic::error(word.span, format!("{} is no zone: {error}", word.shown()));
+        let error =
+            |error| Diagnostic::error(word.span, format!("{} is no zone: {error}", word.shown()));
         Name::parse(&word.text).map_err(error)
     };
     words.iter().map(zone).collect()

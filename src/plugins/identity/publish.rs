@@ -48,7 +48,10 @@ pub(super) fn publish(pools: Vec<Followed>) -> Published {
             () = publisher.run(&target) => {}
         }
     });
-    Published { names, _alive: alive }
+    Published {
+        names,
+        _alive: alive,
+    }
 }
 
 struct Publisher {
@@ -68,14 +71,23 @@ struct Source {
 
 impl Publisher {
     fn new(pools: Vec<Followed>) -> Self {
-        let ttl = pools.iter().map(|pool| pool.answer.ttl).min().unwrap_or_default();
+        let ttl = pools
+            .iter()
+            .map(|pool| pool.answer.ttl)
+            .min()
+            .unwrap_or_default();
         let source = |followed: Followed| Source {
             names: Names::new(Arc::clone(&followed.pattern), followed.answer.ttl),
             members: Members::default(),
             followed,
         };
         let pools = pools.into_iter().map(source).collect();
-        Self { pools, reverse: ReverseNames::default(), reverse_zone: None, ttl }
+        Self {
+            pools,
+            reverse: ReverseNames::default(),
+            reverse_zone: None,
+            ttl,
+        }
     }
 
     /// Publishes every change, for ever.
@@ -93,7 +105,11 @@ impl Publisher {
         }
         loop {
             let now = BootTime::now();
-            let expiry = self.pools.iter().filter_map(|source| source.expires_in(now)).min();
+            let expiry = self
+                .pools
+                .iter()
+                .filter_map(|source| source.expires_in(now))
+                .min();
             tokio::select! {
                 () = changed.notified() => {}
                 () = sleep(expiry.unwrap_or_default()), if expiry.is_some() => {}
@@ -113,7 +129,9 @@ impl Publisher {
         for source in &mut self.pools {
             let members = source.followed.members.borrow().clone();
             source.names.update(&members);
-            changed |= self.reverse.update(&source.followed.pattern, &members, &source.members);
+            changed |= self
+                .reverse
+                .update(&source.followed.pattern, &members, &source.members);
             source.members = members;
         }
         if changed {
@@ -121,7 +139,11 @@ impl Publisher {
         }
         let now = BootTime::now();
         Snapshot {
-            pools: self.pools.iter().map(|source| source.names_at(now)).collect(),
+            pools: self
+                .pools
+                .iter()
+                .map(|source| source.names_at(now))
+                .collect(),
             reverse: self.reverse_zone.clone(),
         }
     }
@@ -148,7 +170,9 @@ impl Source {
     /// How long until the names are stale for too long; [`None`] where they are not stale or have
     /// been for too long already.
     fn expires_in(&self, now: BootTime) -> Option<Duration> {
-        let Freshness::Away { since } = self.members.freshness else { return None };
+        let Freshness::Away { since } = self.members.freshness else {
+            return None;
+        };
         let left = self.followed.answer.stale.checked_sub(now.since(since))?;
         (!left.is_zero()).then_some(left)
     }

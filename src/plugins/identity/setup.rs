@@ -100,7 +100,12 @@ fn set_up(setup: &mut Setup<'_>, preset: &Preset) {
     let mut pools = Vec::new();
     for directive in setup.directives {
         let mut found = Vec::new();
-        let pool = pool(directive, *preset, setup.block.zones.first().map(|zone| zone.port), &mut found);
+        let pool = pool(
+            directive,
+            *preset,
+            setup.block.zones.first().map(|zone| zone.port),
+            &mut found,
+        );
         let failed = !found.is_empty();
         setup.diagnostics.append(&mut found);
         if let Some(pool) = pool.filter(|_| !failed) {
@@ -109,7 +114,10 @@ fn set_up(setup: &mut Setup<'_>, preset: &Preset) {
         }
     }
     if !pools.is_empty() {
-        setup.add(Box::new(Parts { name: preset.name(), pools }));
+        setup.add(Box::new(Parts {
+            name: preset.name(),
+            pools,
+        }));
     }
 }
 
@@ -126,7 +134,10 @@ fn pool(
     let store = store(directive, preset, &options, &pattern, found)?;
     let config = PoolConfig {
         pool,
-        space: Space { pattern: Arc::new(pattern), limit: options.limit.unwrap_or(preset.limit()) },
+        space: Space {
+            pattern: Arc::new(pattern),
+            limit: options.limit.unwrap_or(preset.limit()),
+        },
         ttl: options.ttl.unwrap_or(Duration::from_secs(20)),
         sticky: options.sticky.unwrap_or(Some(Duration::from_secs(600))),
         node: options.node,
@@ -146,14 +157,14 @@ fn pool(
         stale: options.stale.unwrap_or(Duration::from_secs(3600)),
         fallthrough: options.fallthrough,
     };
-    Some(PoolPart { store, config, answer })
+    Some(PoolPart {
+        store,
+        config,
+        answer,
+    })
 }
 
-fn pool_name(
-    directive: &Directive,
-    preset: Preset,
-    found: &mut Vec<Diagnostic>,
-) -> Option<String> {
+fn pool_name(directive: &Directive, preset: Preset, found: &mut Vec<Diagnostic>) -> Option<String> {
     let syntax = match preset {
         Preset::Identity => "identity [POOL] { ... }",
         Preset::Idetcd => "idetcd { ... }",
@@ -166,7 +177,9 @@ fn pool_name(
             return None;
         }
     };
-    let Some(word) = word else { return Some(preset.pool().to_owned()) };
+    let Some(word) = word else {
+        return Some(preset.pool().to_owned());
+    };
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     if word.text.is_empty() || word.text.len() > 63 || !word.text.bytes().all(is_name) {
         let message = format!("{} is no name for a pool", word.shown());
@@ -184,11 +197,17 @@ fn pattern(
     pool: &str,
     found: &mut Vec<Diagnostic>,
 ) -> Option<Pattern> {
-    let text = options.pattern.map_or(preset.pattern(), |word| word.text.as_str());
+    let text = options
+        .pattern
+        .map_or(preset.pattern(), |word| word.text.as_str());
     let result = Pattern::parse(text, pool).and_then(|pattern| {
-        pattern.check_limit(options.limit.unwrap_or(preset.limit())).map(|()| pattern)
+        pattern
+            .check_limit(options.limit.unwrap_or(preset.limit()))
+            .map(|()| pattern)
     });
-    result.map_err(|error| found.push(pattern_error(options.pattern, directive, error))).ok()
+    result
+        .map_err(|error| found.push(pattern_error(options.pattern, directive, error)))
+        .ok()
 }
 
 /// Points at the part of the pattern that is wrong, where the word in the file is its text.
@@ -205,7 +224,9 @@ fn pattern_error(word: Option<&Token>, directive: &Directive, error: PatternErro
     let diagnostic = Diagnostic::error(span, error.message).label("in this pattern");
     match error.help {
         Some(help) => diagnostic.help(help),
-        None => diagnostic.help("a pattern is a domain name with a number: worker{{.ID}}.tf.local."),
+        None => {
+            diagnostic.help("a pattern is a domain name with a number: worker{{.ID}}.tf.local.")
+        }
     }
 }
 
@@ -222,7 +243,11 @@ fn store(
         for word in &store.only_etcd {
             let message = format!("{} is only for a pool in etcd", word.shown());
             let help = "add `store etcd URL...` to the pool";
-            found.push(Diagnostic::error(word.span, message).label("without etcd").help(help));
+            found.push(
+                Diagnostic::error(word.span, message)
+                    .label("without etcd")
+                    .help(help),
+            );
         }
         return Some(StoreConfig::Local(store.path.clone()));
     }
@@ -240,13 +265,19 @@ fn store(
     };
     let place = store.endpoint_span.unwrap_or(directive.name.span);
     let checks = [
-        etcd.check().map_err(|message| Diagnostic::error(place, message)),
+        etcd.check()
+            .map_err(|message| Diagnostic::error(place, message)),
         etcd.accepts(pattern).map_err(|message| {
-            let span = options.pattern.map_or(directive.name.span, |word| word.span);
+            let span = options
+                .pattern
+                .map_or(directive.name.span, |word| word.span);
             Diagnostic::error(span, message)
         }),
     ];
-    let errors = checks.into_iter().filter_map(Result::err).collect::<Vec<_>>();
+    let errors = checks
+        .into_iter()
+        .filter_map(Result::err)
+        .collect::<Vec<_>>();
     let fine = errors.is_empty();
     found.extend(errors);
     fine.then_some(StoreConfig::Etcd(etcd))
@@ -260,5 +291,7 @@ fn warn_of_unreachable(setup: &mut Setup<'_>, directive: &Directive, part: &Pool
         return;
     }
     let message = format!("queries for {list} do not get here: no key of this block is above it");
-    setup.diagnostics.push(Diagnostic::warning(directive.name.span, message));
+    setup
+        .diagnostics
+        .push(Diagnostic::warning(directive.name.span, message));
 }

@@ -17,21 +17,10 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::echo::Echoes;
 use super::space::{SpaceFolder, View};
 use super::{Shared, file, folder};
 use crate::store::{Change, Entry, Feed, Slot};
-
-/// When to look again at a slot whose lock file was closed and is locked all the same.
-///
-/// At the end of a process the kernel tells of the closing just *before* it drops the lock
-/// (`__fput` in fs/file_table.c), so that whoever is quick still sees the dead holder.
-const ECHOES: [Duration; 5] = [
-    Duration::from_millis(1),
-    Duration::from_millis(5),
-    Duration::from_millis(25),
-    Duration::from_millis(250),
-    Duration::from_secs(2),
-];
 
 /// The pauses between attempts to watch a folder that cannot be watched: doubled up to the last.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -93,11 +82,10 @@ async fn watch(
     if feed.send(Feed::Listing(view.listing())).await.is_err() {
         return Ok(End::Closed);
     }
-    let mut echoes: BTreeMap<Slot, (usize, Instant)> = BTreeMap::new();
+    let mut echoes = Echoes::default();
     let mut reconcile = Instant::now() + shared.reconcile;
     loop {
-        let next = echoes.values().map(|(_, when)| *when).min();
-        let mut closed = BTreeSet::new();
+        let next = echoes.next();
         let some = tokio::select! {
             () = feed.closed() => return Ok(End::Closed),
             events = watch.events() => {
@@ -105,13 +93,11 @@ async fn watch(
                 if events.again || !watch.is_in_place(space) {
                     return Ok(End::Again);
                 }
-                closed = events.closed;
+                echoes.closed(&events.closed, Instant::now());
                 Some(events.touched)
             }
             () = sleep_until(next.unwrap_or(reconcile)), if next.is_some() => {
-                let now = Instant::now();
-                let due = echoes.iter().filter(|(_, (_, when))| *when <= now);
-                Some(due.map(|(slot, _)| *slot).collect())
+                Some(echoes.due(Instant::now()))
             }
             () = sleep_until(reconcile) => {
                 reconcile = Instant::now() + shared.reconcile;
@@ -139,30 +125,7 @@ async fn watch(
         {
             return Ok(End::Closed);
         }
-        listen_for_echoes(&mut echoes, &known, &closed, some.as_ref());
-    }
-}
-
-/// Decides which slots to look at once more, and when.
-fn listen_for_echoes(
-    echoes: &mut BTreeMap<Slot, (usize, Instant)>,
-    known: &Known,
-    closed: &BTreeSet<Slot>,
-    looked_at: Option<&BTreeSet<Slot>>,
-) {
-    let now = Instant::now();
-    echoes.retain(|slot, (stage, when)| {
-        if looked_at.is_some_and(|slots| slots.contains(slot)) && *when <= now {
-            *stage += 1;
-            *when = now + ECHOES.get(*stage).copied().unwrap_or_default();
-        }
-        *stage < ECHOES.len() && known.entries.contains_key(slot)
-    });
-    for slot in closed
-        .iter()
-        .filter(|slot| known.entries.contains_key(slot))
-    {
-        echoes.insert(*slot, (0, now + ECHOES[0]));
+        echoes.keep(|slot| known.entries.contains_key(&slot));
     }
 }
 

@@ -42,7 +42,8 @@ impl Part {
     }
 }
 
-/// A lock file that is open for locking. Dropping it drops its locks.
+/// A lock file that is open for locking. Dropping it drops its locks at once, also where a child
+/// that was forked has not come to its exec yet and still has the file open.
 #[derive(Debug)]
 pub(crate) struct LockFile {
     file: File,
@@ -52,33 +53,18 @@ pub(crate) struct LockFile {
 impl LockFile {
     /// Opens the file at `path` and creates it where it is missing.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o644)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-            .open(path)?;
         Ok(Self {
-            file,
+            file: open(path)?,
             path: path.to_owned(),
         })
     }
 
     /// Locks a part, without waiting; `false` where another opening has it.
     pub(crate) fn try_lock(&self, part: Part) -> io::Result<bool> {
-        match fcntl(
-            &self.file,
-            FcntlArg::F_OFD_SETLK(&part.range(libc::F_WRLCK)),
-        ) {
-            Ok(_) => Ok(true),
-            Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+        lock(&self.file, part)
     }
 
-    /// Unlocks a part, also for a child that was forked and has not come to its exec yet.
+    /// Unlocks a part.
     pub(crate) fn unlock(&self, part: Part) -> io::Result<()> {
         fcntl(
             &self.file,
@@ -113,6 +99,33 @@ impl LockFile {
         let text = format!("{}\n", std::process::id());
         self.file.write_all_at(text.as_bytes(), 0)?;
         self.file.set_len(text.len() as u64)
+    }
+}
+
+impl Drop for LockFile {
+    fn drop(&mut self) {
+        // Where this fails, closing does it.
+        let _ = self.unlock(Part::Life);
+        let _ = self.unlock(Part::Gate);
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o644)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)
+}
+
+fn lock(file: &File, part: Part) -> io::Result<bool> {
+    match fcntl(file, FcntlArg::F_OFD_SETLK(&part.range(libc::F_WRLCK))) {
+        Ok(_) => Ok(true),
+        Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -197,15 +210,15 @@ mod tests {
     fn a_child_that_outlives_its_parents_lock_does_not_keep_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
-        let lock = LockFile::open(&path).unwrap();
-        assert!(lock.try_lock(Part::Life).unwrap());
+        let file = open(&path).unwrap();
+        assert!(lock(&file, Part::Life).unwrap());
         let mut child = std::process::Command::new("sleep")
             .arg("60")
             .spawn()
             .unwrap();
         // Closed without unlocking, as at a sudden death. The child may still be on its way through
         // exec; it would hold an inherited lock for a minute.
-        drop(lock);
+        drop(file);
         let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
         while look(&path).unwrap().life && std::time::Instant::now() < end {
             std::thread::sleep(std::time::Duration::from_millis(1));

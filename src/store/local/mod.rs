@@ -22,6 +22,7 @@
 //! machines are late, lost or missing.
 
 mod claim;
+mod echo;
 mod error;
 pub(crate) mod file;
 mod folder;

@@ -41,8 +41,8 @@ impl Hold {
     pub(super) fn release(&self) {
         let mut written = locked(&self.written);
         if written.take().is_some() {
-            // Closing the file at the end would do, but for a child on its way to exec. An error
-            // leaves it to the closing.
+            // Somebody may be about to look whether it stands, and keeps the file open for that
+            // moment. Where this fails, closing does it.
             let _ = self.lock.unlock(Part::Life);
         }
     }

@@ -82,7 +82,7 @@ async fn a_silent_etcd_counts_as_away() {
     let mut follower = asker.follow();
     follower.listing().await;
     gate.set(Way::Silent);
-    let reason = follower.away().await;
+    let reason = follower.away().await; eprintln!("REASON {reason}");
     assert!(
         reason.contains("no answer within") || reason.contains("no connection"),
         "{reason}"

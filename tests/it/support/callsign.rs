@@ -50,7 +50,11 @@ pub(crate) struct Ended {
 impl Place {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        Self { folder, port: free_port(), other: free_port() }
+        Self {
+            folder,
+            port: free_port(),
+            other: free_port(),
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -75,7 +79,11 @@ impl Place {
         let mut command = Command::new(env!("CARGO_BIN_EXE_callsign"));
         command
             .args(arguments.iter().map(|argument| self.filled(argument)))
-            .args(["--state", &self.filled("{folder}/state")].iter().filter(|_| arguments.first() != Some(&"check")))
+            .args(
+                ["--state", &self.filled("{folder}/state")]
+                    .iter()
+                    .filter(|_| arguments.first() != Some(&"check")),
+            )
             .current_dir(self.path())
             .env_remove("NOTIFY_SOCKET")
             .env_remove("CALLSIGN_LOG")
@@ -89,14 +97,20 @@ impl Place {
 
     /// Runs the program to its end, which must come by itself.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
-        let child = self.command(arguments).spawn().expect("the program can be started");
+        let child = self
+            .command(arguments)
+            .spawn()
+            .expect("the program can be started");
         Running::new(child).ended()
     }
 
     /// The same with something on standard input.
     pub(crate) fn run_with_input(&self, arguments: &[&str], input: &str) -> Ended {
         let mut command = self.command(arguments);
-        let mut child = command.stdin(Stdio::piped()).spawn().expect("the program can be started");
+        let mut child = command
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("the program can be started");
         give(&mut child, &self.filled(input));
         Running::new(child).ended()
     }
@@ -125,7 +139,10 @@ impl Callsign {
     pub(crate) fn start_with_input(corefile: &str, arguments: &[&str]) -> Self {
         let place = Place::new();
         let mut command = place.command(arguments);
-        let mut child = command.stdin(Stdio::piped()).spawn().expect("the program can be started");
+        let mut child = command
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("the program can be started");
         give(&mut child, &place.filled(corefile));
         Self::serving(place, child)
     }
@@ -136,9 +153,19 @@ impl Callsign {
         Self::serving(place, child)
     }
 
+    /// Starts it with nothing: no Corefile, no arguments.
+    pub(crate) fn spawn_bare(place: Place) -> Self {
+        let mut command = place.command(&[]);
+        Self::spawn(place, &mut command)
+    }
+
     fn serving(place: Place, mut child: Child) -> Self {
         let output = Output::of(&mut child);
-        let callsign = Self { place, child, output };
+        let callsign = Self {
+            place,
+            child,
+            output,
+        };
         // The banner comes when all sockets are served.
         callsign.says("Callsign-");
         callsign
@@ -161,9 +188,9 @@ impl Callsign {
     /// Waits until it has written this text, on standard output or on standard error, and gives
     /// all that it has written.
     pub(crate) fn says(&self, text: &str) -> String {
-        self.output.wait_for(|written| written.contains(text)).unwrap_or_else(|written| {
-            panic!("the program does not say {text:?}, but:\n{written}")
-        })
+        self.output
+            .wait_for(|written| written.contains(text))
+            .unwrap_or_else(|written| panic!("the program does not say {text:?}, but:\n{written}"))
     }
 
     /// Waits until it has written this text as often as this.
@@ -217,7 +244,11 @@ impl Running {
         let errors = thread::spawn(|| read_all(errors));
         let status = wait(&mut self.0).code();
         let text = |reader: thread::JoinHandle<String>| reader.join().expect("a reader");
-        Ended { status, out: text(out), errors: text(errors) }
+        Ended {
+            status,
+            out: text(out),
+            errors: text(errors),
+        }
     }
 }
 
@@ -281,7 +312,11 @@ impl Output {
         let (text, timeout) = changed
             .wait_timeout_while(text, BOUND, |text| !enough(text))
             .expect("no reader panics");
-        if timeout.timed_out() { Err(text.clone()) } else { Ok(text.clone()) }
+        if timeout.timed_out() {
+            Err(text.clone())
+        } else {
+            Ok(text.clone())
+        }
     }
 
     fn so_far(&self) -> String {

@@ -56,7 +56,10 @@ impl Query {
     }
 
     pub(crate) fn edns(self, udp_size: u16, version: u8) -> Self {
-        Self { edns: Some((udp_size, version)), ..self }
+        Self {
+            edns: Some((udp_size, version)),
+            ..self
+        }
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {
@@ -104,7 +107,11 @@ pub(crate) fn ask(server: SocketAddr, name: &str, rtype: &str) -> Reply {
 
 /// A socket that only this server can send to.
 pub(crate) fn udp_socket(server: SocketAddr) -> UdpSocket {
-    let any = if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    let any = if server.is_ipv4() {
+        "0.0.0.0:0"
+    } else {
+        "[::]:0"
+    };
     let socket = UdpSocket::bind(any).expect("a socket");
     socket.connect(server).expect("an address");
     socket.set_read_timeout(Some(BOUND)).expect("a timeout");
@@ -148,13 +155,17 @@ impl Stream {
         let mut length = [0; 2];
         self.0.read_exact(&mut length).expect("a reply over TCP");
         let mut message = vec![0; usize::from(u16::from_be_bytes(length))];
-        self.0.read_exact(&mut message).expect("a whole reply over TCP");
+        self.0
+            .read_exact(&mut message)
+            .expect("a whole reply over TCP");
         Reply::read(&message)
     }
 
     /// Says that nothing more will be sent.
     pub(crate) fn finish(&mut self) {
-        self.0.shutdown(std::net::Shutdown::Write).expect("an open connection");
+        self.0
+            .shutdown(std::net::Shutdown::Write)
+            .expect("an open connection");
     }
 
     /// Waits until the server closes; gives how many bytes came before.
@@ -204,7 +215,9 @@ impl Reply {
             rcode: message.opt_rcode().to_int(),
             truncated: header.tc(),
             authoritative: header.aa(),
-            question: question.map(|it| it.expect("a question").qname().to_string()).unwrap_or_default(),
+            question: question
+                .map(|it| it.expect("a question").qname().to_string())
+                .unwrap_or_default(),
             answer: shown(message.answer()),
             authority: shown(message.authority()),
             additional: shown(message.additional()),

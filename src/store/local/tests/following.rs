@@ -73,29 +73,76 @@ async fn followers_hear_of_claims_and_releases() {
 }
 
 #[tokio::test]
+async fn a_holder_that_is_seen_at_its_very_end_is_looked_at_again() {
+    let bench = Bench::new();
+    let session = bench.session().await;
+    bench.claim(session, 1, "a").await;
+    bench.close(session).await;
+    let mut feed = bench.follow();
+    assert!(matches!(next(&mut feed).await, Feed::Listing(it) if it.entries.is_empty()));
+    let holder = lock::LockFile::open(&bench.file("00000001.lock")).unwrap();
+    assert!(holder.try_lock(lock::Part::Life).unwrap());
+    holder.sign().unwrap();
+    assert!(matches!(changes(&mut feed).await[..], [Change::Held(_)]));
+    // A closing is told, and a moment later, when the follower has looked most likely, the lock
+    // goes without a notice.
+    drop(lock::LockFile::open(&bench.file("00000001.lock")).unwrap());
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    holder.unlock(lock::Part::Life).unwrap();
+    assert!(matches!(changes(&mut feed).await[..], [Change::Freed { slot: 1, .. }]));
+}
+
+#[tokio::test]
+async fn a_claim_is_told_after_it_is_locked() {
+    use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+    let bench = Bench::new();
+    let session = bench.session().await;
+    bench.claim(session, 2, "a").await;
+    let watch = Inotify::init(InitFlags::IN_NONBLOCK).unwrap();
+    let mask = AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_MODIFY;
+    watch.add_watch(bench.file("").as_path(), mask).unwrap();
+    bench.claim(session, 1, "b").await;
+    // The record comes into place before its lock: whoever looks in between sees nothing yet.
+    let events = watch.read_events().unwrap();
+    let names: Vec<_> = events.iter().filter_map(|event| event.name.as_deref()?.to_str()).collect();
+    let record = names.iter().position(|name| *name == "00000001.json").unwrap();
+    assert!(names[record..].contains(&"00000001.lock"), "{names:?}");
+}
+
+#[tokio::test]
 async fn a_folder_that_is_deleted_ends_its_claims_and_is_made_again() {
     let bench = Bench::new();
     let session = bench.session().await;
     let epoch = bench.claim(session, 1, "a").await;
     let mut feed = bench.follow();
-    assert!(matches!(next(&mut feed).await, Feed::Listing(listing) if listing.entries.len() == 1));
-    fs::remove_dir_all(bench.store.path()).unwrap();
-    loop {
-        match next(&mut feed).await {
-            Feed::Listing(listing) => {
-                assert_eq!(listing.entries, []);
-                break;
-            }
-            // The files go one by one before the folder.
-            Feed::Changes { .. } | Feed::Current | Feed::Away { .. } => {}
-        }
+    assert!(matches!(next(&mut feed).await, Feed::Listing(it) if it.entries.len() == 1));
+    for name in ["00000001.json", "00000001.lock"] {
+        fs::remove_file(bench.file(name)).unwrap();
     }
+    assert!(matches!(changes(&mut feed).await[..], [Change::Freed { slot: 1, .. }]));
+    // The holder has the lock file open, so that the folder's own end is not told by the kernel.
+    fs::remove_dir(bench.file("")).unwrap();
+    let Feed::Listing(listing) = next(&mut feed).await else {
+        panic!("no listing");
+    };
+    assert_eq!(listing.entries, []);
     assert_eq!(bench.verify(session, 1, epoch).await, Reply::Gone);
     let session = bench.session().await;
-    assert!(
-        bench.claim(session, 1, "b").await > epoch,
-        "also without the old epoch's file"
-    );
+    let later = bench.claim(session, 1, "b").await;
+    assert!(later > epoch, "also without the old epoch's file");
+    assert!(matches!(changes(&mut feed).await[..], [Change::Held(_)]));
+}
+
+#[tokio::test]
+async fn a_store_that_is_deleted_while_it_is_used_is_made_again() {
+    let bench = Bench::new();
+    let session = bench.session().await;
+    let epoch = bench.claim(session, 1, "a").await;
+    // Without a follower, which would make it again at once.
+    fs::remove_dir_all(bench.store.path()).unwrap();
+    assert_eq!(bench.verify(session, 1, epoch).await, Reply::Gone);
+    let session = bench.session().await;
+    assert!(bench.claim(session, 1, "b").await > epoch);
     LocalStore::open(bench.store.path()).unwrap();
 }
 

@@ -186,6 +186,10 @@ async fn a_deleted_lock_file_or_a_foreign_record_ends_a_claim() {
     for (slot, epoch) in [(1, first), (2, second), (3, third)] {
         assert_eq!(bench.verify(session, slot, epoch).await, Reply::Gone);
     }
+    // Another one's lock in the place of ours.
+    let lock = lock::LockFile::open(&bench.file("00000001.lock")).unwrap();
+    assert!(lock.try_lock(lock::Part::Life).unwrap());
+    assert_eq!(bench.verify(session, 1, first).await, Reply::Gone);
 }
 
 #[tokio::test]
@@ -212,12 +216,15 @@ async fn somebody_who_is_stopped_while_deciding_does_not_stop_the_others() {
     let bench = Bench::new();
     let session = bench.session().await;
     let epoch = bench.claim(session, 1, "a").await;
+    // Its own node is not turned away by a look, only by an attempt.
+    bench.reserve(1, epoch, "a", 3600).await;
     bench.close(session).await;
     let gate = lock::LockFile::open(&bench.file("00000001.lock")).unwrap();
     assert!(gate.try_lock(lock::Part::Gate).unwrap());
     let session = bench.session().await;
     for guard in [Guard::Free, Guard::Reserved { revision: epoch }] {
         let reply = bench.try_claim(session, 1, "a", guard).await;
+        assert_eq!(bench.occupancy(session).await.held, [0; 0]);
         let Reply::Taken { occupancy, .. } = reply else {
             panic!("{reply:?}");
         };

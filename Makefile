@@ -1,0 +1,36 @@
+# Everything that is done with this repository. `make` alone lists it.
+
+# How long `make fuzz` runs each fuzz target.
+FUZZ_SECONDS ?= 60
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-servers check fast-check fuzz bench
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Build and start the server, without a Corefile unless there is one here
+	cargo run --release
+
+test: test-servers ## Install what the tests need, then run all of them
+	scripts/test
+
+test-servers: ## Install what the tests need (apt, as root or with sudo; nothing where all is there)
+	scripts/install-test-servers
+
+check: fast-check ## Formatting, lints, licences and known vulnerabilities of dependencies
+	@if command -v cargo-deny >/dev/null; then \
+		cargo deny --workspace check; \
+	else \
+		echo "cargo-deny is not installed, so dependencies are not checked: cargo install cargo-deny"; \
+	fi
+
+fast-check: ## Formatting and lints only
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+fuzz: ## Run every fuzz target for FUZZ_SECONDS seconds (default 60)
+	FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz
+
+bench: ## A thousand nodes claim names at once in a real etcd
+	cargo run --release -p callsign-bench --bin herd
