@@ -2,14 +2,13 @@
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockProtocol, SockType, SockaddrStorage, bind, listen,
-    setsockopt, socket, sockopt,
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, listen, setsockopt, socket,
+    sockopt,
 };
-use udp_batch::{BatchSocket, Options};
 
 use super::Listener;
 use crate::config::ListenAddress;
@@ -23,7 +22,7 @@ pub struct Bound {
     pub(super) address: ListenAddress,
     pub(super) local: SocketAddr,
     pub(super) tcp: TcpListener,
-    pub(super) udp: Vec<BatchSocket>,
+    pub(super) udp: Vec<UdpSocket>,
 }
 
 /// Why an address cannot be had.
@@ -203,16 +202,7 @@ fn bind_tcp(address: SocketAddr, how: &How<'_>) -> io::Result<TcpListener> {
 }
 
 fn open_tcp(address: SocketAddr, how: &How<'_>) -> io::Result<TcpListener> {
-    let family = if address.is_ipv4() {
-        AddressFamily::Inet
-    } else {
-        AddressFamily::Inet6
-    };
-    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    let tcp = socket(family, SockType::Stream, flags, SockProtocol::Tcp)?;
-    if address.is_ipv6() {
-        setsockopt(&tcp, sockopt::Ipv6V6Only, &how.only_v6)?;
-    }
+    let tcp = open(address, SockType::Stream, how)?;
     // Connections of an earlier process that are still being closed do not hold the port.
     setsockopt(&tcp, sockopt::ReuseAddr, &true)?;
     setsockopt(&tcp, sockopt::ReusePort, &!how.ours.is_empty())?;
@@ -222,6 +212,21 @@ fn open_tcp(address: SocketAddr, how: &How<'_>) -> io::Result<TcpListener> {
     Ok(tcp.into())
 }
 
+/// A socket that does not block, not yet bound.
+fn open(address: SocketAddr, kind: SockType, how: &How<'_>) -> io::Result<OwnedFd> {
+    let family = if address.is_ipv4() {
+        AddressFamily::Inet
+    } else {
+        AddressFamily::Inet6
+    };
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let opened = socket(family, kind, flags, None)?;
+    if address.is_ipv6() {
+        setsockopt(&opened, sockopt::Ipv6V6Only, &how.only_v6)?;
+    }
+    Ok(opened)
+}
+
 fn share(sockets: &[BorrowedFd<'_>], on: bool) -> io::Result<()> {
     for socket in sockets {
         setsockopt(socket, sockopt::ReusePort, &on)?;
@@ -229,28 +234,24 @@ fn share(sockets: &[BorrowedFd<'_>], on: bool) -> io::Result<()> {
     Ok(())
 }
 
-fn bind_udp(address: SocketAddr, how: &How<'_>) -> io::Result<Vec<BatchSocket>> {
-    let shared = Options {
-        only_v6: how.only_v6,
-        ..Options::default()
+fn bind_udp(address: SocketAddr, how: &How<'_>) -> io::Result<Vec<UdpSocket>> {
+    let bind_one = |shared: bool| -> io::Result<UdpSocket> {
+        let udp = open(address, SockType::Datagram, how)?;
+        setsockopt(&udp, sockopt::ReusePort, &shared)?;
+        bind(udp.as_raw_fd(), &SockaddrStorage::from(address))?;
+        Ok(udp.into())
     };
     if how.ours.is_empty() {
         // A program that shares the port, as ours do, shows only to one that does not.
-        drop(BatchSocket::bind(
-            address,
-            &Options {
-                reuse_port: false,
-                ..shared.clone()
-            },
-        )?);
+        drop(bind_one(false)?);
     }
-    (0..how.workers.max(1))
-        .map(|_| BatchSocket::bind(address, &shared))
-        .collect()
+    (0..how.workers.max(1)).map(|_| bind_one(true)).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use udp_batch::{BatchSocket, Options};
+
     use super::*;
 
     fn one(text: &str) -> ListenAddress {

@@ -145,7 +145,7 @@ impl Listener {
     }
 
     /// Stops taking requests. Those that have arrived are answered.
-    pub fn shut_down(&self) {
+    pub fn shut_down(&mut self) {
         self.tcp.shut_down();
         self.udp.shut_down();
     }
@@ -162,3 +162,6 @@ impl Listener {
         .is_ok()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,8 @@ use arc_swap::ArcSwap;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -24,8 +25,9 @@ use crate::plugins::Transport;
 use crate::routes::Routes;
 use crate::serve::{Client, Served, serve};
 
-/// The most connections of a process. Those beyond wait in the kernel's queue.
-const MOST_CONNECTIONS: usize = 1000;
+/// The most connections of a process. Those beyond wait in the kernel's queue. A process may
+/// usually have 1,024 files open, and the stores need some too.
+const MOST_CONNECTIONS: usize = 750;
 
 /// The most connections of one peer, so that one cannot take them all.
 const MOST_PER_PEER: usize = 250;
@@ -38,6 +40,10 @@ const FIRST_QUERY: Duration = Duration::from_secs(3);
 
 /// How long a peer may take for each further query.
 const NEXT_QUERY: Duration = Duration::from_secs(10);
+
+/// How long queries are still read from open connections once the server stops: as long as what a
+/// client has just sent may be on its way.
+const LAST_QUERIES: Duration = Duration::from_millis(200);
 
 /// How long a peer may take to read what it asked for.
 const WRITE: Duration = Duration::from_secs(5);
@@ -101,7 +107,8 @@ impl Drop for Admitted {
 pub(super) struct Acceptor {
     socket: Arc<TcpListener>,
     stop: CancellationToken,
-    /// The acceptor and every connection hold a sender; nothing is sent.
+    task: JoinHandle<Service>,
+    /// Every connection holds a sender; nothing is sent.
     ended: mpsc::Receiver<()>,
 }
 
@@ -123,10 +130,11 @@ impl Acceptor {
             stop: stop.clone(),
             _alive: alive,
         };
-        shared.runtime.spawn(accept(socket.clone(), service));
+        let task = shared.runtime.spawn(accept(socket.clone(), service));
         Ok(Self {
             socket,
             stop,
+            task,
             ended,
         })
     }
@@ -136,20 +144,38 @@ impl Acceptor {
         self.socket.as_fd()
     }
 
-    /// Accepts no more, and reads no more from the connections that there are.
+    /// Begins to end: connections may send what is on its way, and no more.
     pub(super) fn shut_down(&self) {
         self.stop.cancel();
     }
 
-    /// Waits until all connections are closed.
-    pub(super) async fn ended(mut self) {
-        drop(self.socket);
-        self.ended.recv().await;
+    /// Closes the socket of an acceptor that was shut down, and waits until all connections are
+    /// closed.
+    pub(super) async fn ended(self) {
+        let Self {
+            socket,
+            task,
+            mut ended,
+            ..
+        } = self;
+        let Ok(service) = task.await else { return };
+        // The kernel has completed connections that nobody has accepted yet. It would reset them.
+        if let Some(Ok(socket)) = Arc::into_inner(socket).map(TcpListener::into_std) {
+            while let Ok(permit) = service.shared.connections.all.clone().try_acquire_owned()
+                && let Ok((stream, peer)) = socket.accept()
+                && let Ok(()) = stream.set_nonblocking(true)
+                && let Ok(stream) = TcpStream::from_std(stream)
+            {
+                service.take(stream, peer, permit);
+            }
+        }
+        drop(service);
+        ended.recv().await;
     }
 }
 
 /// What every connection of an address needs.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct Service {
     local: IpAddr,
     routes: Arc<ArcSwap<Routes>>,
@@ -158,45 +184,36 @@ struct Service {
     _alive: mpsc::Sender<()>,
 }
 
-async fn accept(socket: Arc<TcpListener>, service: Service) {
+/// Accepts connections until it is told to stop; then gives back what the last ones need.
+async fn accept(socket: Arc<TcpListener>, service: Service) -> Service {
     let mut complained = false;
     loop {
         let next = async {
             let permit = service.shared.connections.all.clone().acquire_owned().await;
             (permit, socket.accept().await)
         };
-        let (permit, accepted) = tokio::select! {
-            () = service.stop.cancelled() => return,
+        let accepted = tokio::select! {
+            () = service.stop.cancelled() => return service,
             next = next => next,
         };
-        // The semaphore is never closed.
-        let Ok(permit) = permit else { return };
-        let mut tally = Tally::default();
-        match accepted {
-            Ok((stream, peer)) => match service.shared.connections.admit(peer.ip()) {
-                Some(admitted) => {
-                    tally.count(Count::Connections);
-                    let service = service.clone();
-                    tokio::spawn(async move {
-                        service.converse(stream, peer).await;
-                        drop((permit, admitted));
-                    });
-                }
-                None => tally.count(Count::Rejected),
-            },
-            Err(error) => {
-                tally.count(Count::AcceptErrors);
-                // A peer that hung up before it was accepted is no reason to stop.
-                if error.kind() != io::ErrorKind::ConnectionAborted {
-                    if !complained {
-                        warn!("cannot accept connections over TCP, trying on: {error}");
-                        complained = true;
-                    }
-                    tokio::time::sleep(PAUSE).await;
-                }
+        let error = match accepted {
+            (Ok(permit), Ok((stream, peer))) => {
+                service.take(stream, peer, permit);
+                continue;
             }
+            // The semaphore is never closed.
+            (Err(_), _) => return service,
+            (_, Err(error)) => error,
+        };
+        service.count(Count::AcceptErrors);
+        // A peer that hung up before it was accepted is no reason to rest.
+        if error.kind() != io::ErrorKind::ConnectionAborted {
+            if !complained {
+                warn!("cannot accept connections over TCP, trying on: {error}");
+                complained = true;
+            }
+            sleep(PAUSE).await;
         }
-        service.shared.others.merge(&tally);
     }
 }
 
@@ -208,6 +225,26 @@ struct Ready {
 }
 
 impl Service {
+    /// Takes a connection over, unless its peer has too many.
+    fn take(&self, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
+        let Some(admitted) = self.shared.connections.admit(peer.ip()) else {
+            self.count(Count::Rejected);
+            return;
+        };
+        self.count(Count::Connections);
+        let service = self.clone();
+        tokio::spawn(async move {
+            service.converse(stream, peer).await;
+            drop((permit, admitted));
+        });
+    }
+
+    fn count(&self, count: Count) {
+        let mut tally = Tally::default();
+        tally.count(count);
+        self.shared.others.merge(&tally);
+    }
+
     async fn converse(self, stream: TcpStream, peer: SocketAddr) {
         // Replies are written whole, so waiting for more to send only delays them.
         let _ = stream.set_nodelay(true);
@@ -239,13 +276,18 @@ impl Service {
         let in_flight = Arc::new(Semaphore::new(MOST_IN_FLIGHT));
         let mut rotation = Rotation::new();
         let mut patience = FIRST_QUERY;
+        let stopped = async {
+            self.stop.cancelled().await;
+            sleep(LAST_QUERIES).await;
+        };
+        tokio::pin!(stopped);
         loop {
             let Ok(permit) = in_flight.clone().acquire_owned().await else {
                 return;
             };
             let end = Instant::now() + patience;
             let read = tokio::select! {
-                () = self.stop.cancelled() => return,
+                () = &mut stopped => return,
                 () = ready.closed() => return,
                 read = timeout_at(end, read_message(&mut reader)) => read,
             };

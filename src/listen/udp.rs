@@ -1,7 +1,7 @@
 //! UDP: threads that receive, answer and send in batches.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, Cache};
 use tokio::sync::mpsc;
 use tracing::warn;
-use udp_batch::{Batch, BatchSocket, Received};
+use udp_batch::{Batch, BatchSocket, Options, Received};
 
 use super::Shared;
 use crate::counters::{Count, Counters, Tally};
@@ -22,13 +22,16 @@ use crate::serve::{Client, Deferred, Served, serve};
 /// datagrams in until the socket is gone, so without a bound steady traffic would keep it.
 const LAST_BATCHES: usize = 64;
 
+/// The port of the discard service (RFC 863): no client asks from there.
+const DISCARD: u16 = 9;
+
 /// How long a worker rests when the system does not let it receive.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The threads of one address.
 #[derive(Debug)]
 pub(super) struct Workers {
-    sockets: Vec<Arc<BatchSocket>>,
+    sockets: Vec<Handle>,
     ending: Arc<AtomicBool>,
     /// Every worker, and every reply that is still to come, holds a sender; nothing is sent.
     ended: mpsc::Receiver<()>,
@@ -37,30 +40,33 @@ pub(super) struct Workers {
 impl Workers {
     /// Starts a thread for each socket.
     pub(super) fn start(
-        sockets: Vec<BatchSocket>,
+        sockets: Vec<UdpSocket>,
         routes: &Arc<ArcSwap<Routes>>,
         shared: &Arc<Shared>,
     ) -> io::Result<Self> {
         let (alive, ended) = mpsc::channel(1);
-        let sockets: Vec<_> = sockets.into_iter().map(Arc::new).collect();
-        let workers = Self {
-            sockets,
+        let mut workers = Self {
+            sockets: Vec::new(),
             ending: Arc::default(),
             ended,
         };
-        for (number, socket) in workers.sockets.iter().enumerate() {
-            let worker = Worker {
-                late: Late {
-                    socket: socket.clone(),
-                    shared: shared.clone(),
-                    alive: alive.clone(),
-                },
-                routes: routes.clone(),
-                counters: shared.statistics.worker(),
-                ending: workers.ending.clone(),
-            };
-            let thread = thread::Builder::new().name(format!("udp-{number}"));
-            if let Err(error) = thread.spawn(move || worker.work()) {
+        for (number, socket) in sockets.into_iter().enumerate() {
+            let started = Handle::new(socket).and_then(|handle| {
+                let worker = Worker {
+                    late: Late {
+                        socket: handle.batches.clone(),
+                        shared: shared.clone(),
+                        alive: alive.clone(),
+                    },
+                    routes: routes.clone(),
+                    counters: shared.statistics.worker(),
+                    ending: workers.ending.clone(),
+                };
+                workers.sockets.push(handle);
+                let thread = thread::Builder::new().name(format!("udp-{number}"));
+                thread.spawn(move || worker.work())
+            });
+            if let Err(error) = started {
                 workers.shut_down();
                 return Err(error);
             }
@@ -68,19 +74,45 @@ impl Workers {
         Ok(workers)
     }
 
-    /// Tells the threads to answer what has arrived and end.
-    pub(super) fn shut_down(&self) {
+    /// Tells the threads to answer what has arrived and end. The sockets are closed with them.
+    pub(super) fn shut_down(&mut self) {
         self.ending.store(true, Ordering::Release);
-        for socket in &self.sockets {
-            socket.shut_down();
-        }
+        self.sockets.drain(..).for_each(Handle::shut_down);
     }
 
-    /// Waits until the threads have ended and all late replies are sent.
+    /// Waits until the threads that were told so have ended and all late replies are sent.
     pub(super) async fn ended(mut self) {
-        // Sockets that only this struct holds would go on taking datagrams in.
-        self.sockets.clear();
         self.ended.recv().await;
+    }
+}
+
+/// What a socket is closed with.
+#[derive(Debug)]
+struct Handle {
+    socket: UdpSocket,
+    batches: Arc<BatchSocket>,
+}
+
+impl Handle {
+    fn new(socket: UdpSocket) -> io::Result<Self> {
+        let batches = BatchSocket::from_socket(socket.try_clone()?, &Options::default())?;
+        Ok(Self {
+            socket,
+            batches: Arc::new(batches),
+        })
+    }
+
+    /// Lets the worker receive what has arrived and then nothing more.
+    fn shut_down(self) {
+        // A socket with a peer is passed over for everybody else's datagrams: they go to the
+        // socket that has taken its place instead of being lost when this one is closed. Where
+        // there is no such address, only what arrives in the last moment is lost.
+        let nobody = match self.socket.local_addr() {
+            Ok(local) if local.is_ipv6() => SocketAddr::from((Ipv6Addr::LOCALHOST, DISCARD)),
+            _ => SocketAddr::from((Ipv4Addr::LOCALHOST, DISCARD)),
+        };
+        let _ = self.socket.connect(nobody);
+        self.batches.shut_down();
     }
 }
 

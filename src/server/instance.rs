@@ -9,7 +9,7 @@ use tracing::warn;
 
 use super::banner;
 use crate::config::{self, Configuration, Endpoint, ListenAddress, Origin, StartOptions, Text};
-use crate::identity::pools::Pools;
+use crate::identity::pools::{NodeOptions, Pools};
 use crate::listen::{BindError, Bound, Listener, Shared, bind_missing};
 use crate::plugins::{Build, Chain, PlannedPart};
 use crate::routes::Routes;
@@ -26,7 +26,8 @@ pub(super) struct Server {
     /// Standard input can be read only once.
     text_of_stdin: Option<Text>,
     shared: Arc<Shared>,
-    pools: Arc<Pools>,
+    /// Made when the first configuration is known to be right: it writes down who this node is.
+    pools: Option<Arc<Pools>>,
     listeners: Vec<Listener>,
     endpoints: Vec<Endpoint>,
     /// Why the usual port is not the one that is served.
@@ -43,12 +44,12 @@ enum Failure {
 
 impl Server {
     /// A server that does nothing yet.
-    pub(super) fn new(options: StartOptions, shared: Arc<Shared>, pools: Arc<Pools>) -> Self {
+    pub(super) fn new(options: StartOptions, shared: Arc<Shared>) -> Self {
         Self {
             options,
             text_of_stdin: None,
             shared,
-            pools,
+            pools: None,
             listeners: Vec::new(),
             endpoints: Vec::new(),
             other_port: None,
@@ -99,6 +100,16 @@ impl Server {
         })
     }
 
+    /// The pools of this process.
+    pub(super) fn pools(&mut self) -> &Arc<Pools> {
+        let state_folder = &self.options.state_folder;
+        self.pools.get_or_insert_with(|| {
+            Pools::new(&NodeOptions {
+                state_folder: state_folder.clone(),
+            })
+        })
+    }
+
     /// The lines that say what is served.
     pub(super) fn banner(&self) -> String {
         banner::banner(
@@ -115,8 +126,8 @@ impl Server {
 
     /// Stops all listeners and waits, for a bounded time, until they have answered what had
     /// arrived.
-    pub(super) async fn stop(self) {
-        for listener in &self.listeners {
+    pub(super) async fn stop(mut self) {
+        for listener in &mut self.listeners {
             listener.shut_down();
         }
         let end = tokio::time::Instant::now() + DRAIN;
@@ -152,7 +163,7 @@ impl Server {
             warnings,
         } = checked.map_err(Failure::Corefile)?;
         let bound = self.bind(&endpoints)?;
-        let mut plan = self.pools.plan();
+        let mut plan = self.pools().plan();
         let chains = build(blocks, &mut Build { pools: &mut plan })?;
         let routes = |endpoint: &Endpoint| {
             let zones = endpoint.zones.iter();
@@ -169,7 +180,7 @@ impl Server {
             match Listener::start(bound, routes(endpoint), &self.shared) {
                 Ok(listener) => started.push(listener),
                 Err(error) => {
-                    started.iter().for_each(Listener::shut_down);
+                    started.iter_mut().for_each(Listener::shut_down);
                     let message = format!("cannot serve {}: {error}", endpoint.address);
                     return Err(Failure::Corefile(vec![Diagnostic::error(
                         endpoint.span,
@@ -192,7 +203,7 @@ impl Server {
         self.listeners = started;
         self.endpoints = endpoints;
         plan.commit();
-        for listener in ended {
+        for mut listener in ended {
             listener.shut_down();
             self.shared.runtime.spawn(listener.drained(DRAIN));
         }

@@ -13,7 +13,6 @@ mod watch;
 use std::future::Future;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -21,7 +20,6 @@ use tracing::{debug, error, info};
 
 use crate::config::StartOptions;
 use crate::counters::Count;
-use crate::identity::pools::{NodeOptions, Pools};
 use crate::listen::Shared;
 use instance::Server;
 use watch::Watch;
@@ -66,9 +64,6 @@ async fn live(options: StartOptions) -> u8 {
             return FAILED;
         }
     };
-    let pools = Pools::new(&NodeOptions {
-        state_folder: options.state_folder.clone(),
-    });
     let shared = Shared::new(tokio::runtime::Handle::current());
     let pid_file = match PidFile::write(options.pid_file.clone()) {
         Ok(pid_file) => pid_file,
@@ -79,7 +74,7 @@ async fn live(options: StartOptions) -> u8 {
     };
     let quiet = options.quiet;
     let require_claim = options.require_claim;
-    let mut server = Server::new(options, shared.clone(), pools.clone());
+    let mut server = Server::new(options, shared.clone());
     if let Err(message) = server.start() {
         complain(&message);
         return FAILED;
@@ -88,7 +83,7 @@ async fn live(options: StartOptions) -> u8 {
         say(&server.banner());
     }
     notify::ready();
-    let mut watch = Watch::new(pools.subscribe(), quiet, require_claim);
+    let mut watch = Watch::new(server.pools().subscribe(), quiet, require_claim);
     let mut sweeping = false;
     let status = loop {
         tokio::select! {
@@ -116,9 +111,7 @@ async fn live(options: StartOptions) -> u8 {
         None => OK,
         Some(status) => {
             notify::stopping();
-            signals
-                .unless_interrupted(stop(server, &pools), status)
-                .await
+            signals.unless_interrupted(stop(server), status).await
         }
     };
     let total = shared.statistics.total();
@@ -129,8 +122,8 @@ async fn live(options: StartOptions) -> u8 {
 }
 
 /// Gives up the names first, so that nobody is sent here any more, then stops.
-async fn stop(server: Server, pools: &Arc<Pools>) {
-    pools.release_all().await;
+async fn stop(mut server: Server) {
+    server.pools().release_all().await;
     server.stop().await;
 }
 

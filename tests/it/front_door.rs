@@ -1,13 +1,13 @@
 //! The front door: what a client is told, and what whoever starts the program is told.
 
-use std::net::{TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use nix::sys::signal::Signal;
 
 use crate::support::callsign::{Callsign, Place};
-use crate::support::dns::{NEVER, Query, Stream, ask, receive, udp_socket};
+use crate::support::dns::{NEVER, Query, Stream, ask, ask_until, receive, udp_socket};
 
 const WHOAMI: &str = ".:{port} {\n    whoami\n}\n";
 
@@ -311,26 +311,29 @@ fn a_bad_reload_changes_nothing() {
     }
 }
 
-/// If this fails, a reload to another address leaves the old one served, or loses both.
+/// If this fails, a reload to another address leaves the old one served, or loses what was asked
+/// while it changed over.
 #[test]
 fn a_reload_moves_between_addresses() {
     let one = ".:{port} {\n    bind 127.0.0.1\n    whoami\n}\n";
     let callsign = Callsign::start(one);
     let server = callsign.address();
-    let elsewhere = (
-        "127.0.0.9".parse::<std::net::IpAddr>().expect("an address"),
-        server.port(),
-    )
-        .into();
-    for (round, text) in [WHOAMI, one, WHOAMI].into_iter().enumerate() {
-        callsign.rewrite(text);
-        callsign.signal(Signal::SIGUSR1);
-        callsign.output_has("reloaded", round + 1);
-        assert_eq!(ask(server, ".", "A").rcode, 0);
-        assert_eq!(Query::new(".", "A").tcp(server).rcode, 0);
-        let everywhere = Query::new(".", "A").udp_within(elsewhere, NEVER).is_some();
-        assert_eq!(everywhere, text == WHOAMI, "round {round}");
-    }
+    let elsewhere = (Ipv4Addr::new(127, 0, 0, 9), server.port()).into();
+    let end = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let asking = scope.spawn(|| keep_asking(server, &end));
+        for round in 1..=9 {
+            let text = if round % 2 == 1 { WHOAMI } else { one };
+            callsign.rewrite(text);
+            callsign.signal(Signal::SIGUSR1);
+            callsign.output_has("reloaded", round);
+            assert_eq!(Query::new(".", "A").tcp(server).rcode, 0);
+            let everywhere = Query::new(".", "A").udp_within(elsewhere, NEVER).is_some();
+            assert_eq!(everywhere, text == WHOAMI, "round {round}");
+        }
+        end.store(true, Ordering::Relaxed);
+        assert!(asking.join().expect("no query was lost") > 0);
+    });
 }
 
 /// If this fails, whoever starts a second server does not learn why it has no port.
@@ -524,7 +527,7 @@ fn quiet_is_quiet() {
         .command(&["-quiet"])
         .spawn()
         .expect("the program can be started");
-    let server = (std::net::Ipv4Addr::LOCALHOST, place.port).into();
+    let server = (Ipv4Addr::LOCALHOST, place.port).into();
     while Query::new(".", "A").udp_within(server, NEVER).is_none() {}
     let id = nix::unistd::Pid::from_raw(i32::try_from(child.id()).expect("a process"));
     nix::sys::signal::kill(id, Signal::SIGTERM).expect("our own child");
@@ -556,9 +559,34 @@ fn a_start_with_nothing_gives_a_name_and_shows_how_to_see_it() {
     if port != 53 {
         assert!(said.contains("No Corefile here, and port 53 is "), "{said}");
     }
-    let reply = ask((std::net::Ipv4Addr::LOCALHOST, port).into(), name, "A");
-    assert_eq!(reply.rcode, 0);
+    let server = (Ipv4Addr::LOCALHOST, port).into();
+    let reply = ask_until(server, name, "TXT", |reply| reply.rcode == 0);
     assert!(reply.authoritative);
+}
+
+/// If this fails, a client gets a part of a long answer and takes it for all of it.
+#[test]
+fn what_does_not_fit_is_asked_for_over_tcp() {
+    let addresses: Vec<String> = (1..=60).map(|number| format!("192.0.2.{number}")).collect();
+    let callsign = Callsign::start(&format!(
+        ".:{{port}} {{\n    identity worker {{\n        pattern worker{{{{.ID}}}}.tf.internal.\n        \
+         limit 9\n        store local {{folder}}/names\n        address {}\n    }}\n}}\n",
+        addresses.join(" ")
+    ));
+    let server = callsign.address();
+    let name = "worker1.tf.internal.";
+    let cut = ask_until(server, name, "A", |reply| reply.rcode == 0);
+    assert!(
+        cut.truncated && cut.length <= 512 && cut.answer.len() < 60,
+        "{cut:?}"
+    );
+    let whole = Query::new(name, "A").tcp(server);
+    assert!(!whole.truncated);
+    assert_eq!(whole.answer.len(), 60);
+    let large = Query::new(name, "A").edns(1232, 0).udp(server);
+    assert_eq!((large.truncated, large.answer.len()), (false, 60));
+    let missing = ask(server, "worker2.tf.internal.", "A");
+    assert_eq!((missing.rcode, missing.authority.len()), (3, 1));
 }
 
 /// If this fails, a node that was told not to run without a name runs without one, or one that may
@@ -574,8 +602,10 @@ fn a_full_pool_ends_only_who_requires_a_claim() {
     let names = holder.place().path().join("names").display().to_string();
     let text = text.replace("{folder}/names", &names);
     let without = Callsign::start(&text);
-    without.says("full");
-    assert_eq!(ask(without.address(), "worker1.tf.local.", "TXT").rcode, 0);
+    without.says("slots are taken");
+    ask_until(without.address(), "worker1.tf.local.", "TXT", |reply| {
+        reply.rcode == 0
+    });
     let place = Place::new();
     place.write("Corefile", &text);
     let ended = place.run(&["--require-claim"]);

@@ -151,6 +151,12 @@ impl Follower {
         .await
     }
 
+    /// Waits until etcd is back, and gives what is told then.
+    async fn back(&mut self) -> Feed {
+        self.until(|news| (!matches!(news, Feed::Away { .. })).then_some(news))
+            .await
+    }
+
     /// Waits for the next claim of a slot, by a change or a listing.
     async fn held(&mut self, slot: Slot) -> Entry {
         self.until(|news| {

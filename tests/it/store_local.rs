@@ -130,16 +130,23 @@ fn process() {
         let claims: Vec<_> = (0..wanted)
             .map(|_| {
                 let store = Arc::clone(&store);
-                tokio::spawn(async move {
-                    let (session, slot, epoch) = claim_lowest(&store).await;
-                    (session, slot, epoch)
-                })
+                tokio::spawn(async move { claim_lowest(&store).await })
             })
             .collect();
+        let mut claimed = Vec::new();
         for claim in claims {
-            let (session, slot, epoch) = claim.await.unwrap();
-            println!("slot {slot}");
-            claimed.push((session, slot, epoch));
+            let claim = claim.await.unwrap();
+            println!("slot {}", claim.1);
+            claimed.push(claim);
+        }
+        std::io::stdin().read_line(&mut input).unwrap();
+        for (session, slot, epoch) in claimed {
+            let request = Request::Verify {
+                session,
+                slot,
+                epoch,
+            };
+            println!("verified {:?}", store.execute(&space(), request).await);
         }
         // Until killed, or until the parent's end of the pipe is gone.
         std::io::stdin().read_to_string(&mut input).unwrap();
@@ -291,6 +298,13 @@ fn fifty_claimants_in_five_processes_get_the_names_1_to_50() {
     }
     slots.sort_unstable();
     assert_eq!(slots, (1..=50).collect::<Vec<_>>());
+    // No losing attempt has damaged a winner's record.
+    processes.iter_mut().for_each(Process::go);
+    for process in &mut processes {
+        for _ in 0..10 {
+            assert_eq!(process.said("verified"), "Ok(Stands)");
+        }
+    }
 }
 
 #[tokio::test]

@@ -149,8 +149,12 @@ fn stretches<'a>(sorted: &[&'a Event]) -> BTreeMap<u32, Vec<Stretch<'a>>> {
     for event in sorted {
         let claimant = event.claimant.as_str();
         match event.what {
-            What::Claimed { slot, .. } => {
-                open.remove(&(claimant, slot));
+            What::Claimed { slot, epoch } => {
+                // With the epoch that it had, a claim goes on: its record has stood all the time.
+                let same = |index: &usize| slots[&slot][*index].epochs.1 == epoch;
+                if !open.get(&(claimant, slot)).is_some_and(same) {
+                    open.remove(&(claimant, slot));
+                }
             }
             What::Used { slot, epoch } => {
                 let stretches = slots.entry(slot).or_default();
@@ -286,6 +290,19 @@ mod tests {
                 ..
             }]
         ));
+    }
+
+    #[test]
+    fn a_claim_that_goes_on_with_its_epoch_must_have_been_nobody_elses() {
+        let claimed = event(8, "a", What::Claimed { slot: 1, epoch: 5 });
+        let history = [used(1, "a", 5), claimed, used(9, "a", 5), used(10, "b", 7)];
+        assert_eq!(check(&history), []);
+        let between = [&history[..], &[used(4, "c", 6)]].concat();
+        assert!(
+            check(&between)
+                .iter()
+                .any(|it| matches!(it, Violation::Overlap { .. }))
+        );
     }
 
     #[test]

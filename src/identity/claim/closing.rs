@@ -9,7 +9,7 @@ impl Claimant {
         match &mut self.phase {
             Phase::Stopped => {}
             Phase::Closing { give_up, .. } => *give_up = Some(now + REQUEST_TIMEOUT),
-            Phase::Holding(holding) => {
+            Phase::Holding(holding) if !holding.lapsed => {
                 let (slot, epoch) = (holding.held.slot, holding.held.epoch);
                 self.actions.push(Action::Disown);
                 self.close(now, true);

@@ -25,6 +25,7 @@ impl Claimant {
         self.phase = Phase::Holding(Holding {
             held,
             degraded: false,
+            lapsed: false,
             renewals: 0,
             verify: false,
             updating: None,
@@ -87,7 +88,7 @@ impl Claimant {
             return;
         };
         match (kind, result) {
-            (Kind::Verify, Ok(Reply::Stands)) => {}
+            (Kind::Verify, Ok(Reply::Stands)) => self.regain(now),
             (Kind::Update, Ok(Reply::Claimed { epoch })) => {
                 holding.held.epoch = holding.held.epoch.max(epoch);
                 if let Some(published) = holding.updating.take() {
@@ -127,6 +128,8 @@ impl Claimant {
         let (slot, epoch) = (holding.held.slot, holding.held.epoch);
         if std::mem::take(&mut holding.verify) {
             self.send_verify(now, slot, epoch);
+        } else if holding.lapsed {
+            // Nothing is written in the name of a slot that is not ours.
         } else if holding.held.published != self.description {
             holding.updating = Some(self.description.clone());
             let next = Held {
@@ -185,7 +188,9 @@ impl Claimant {
 
     /// Says what is ours and until when.
     pub(super) fn own(&mut self) {
-        if let (Phase::Holding(holding), Some(lease)) = (&self.phase, &self.lease) {
+        if let (Phase::Holding(holding), Some(lease)) = (&self.phase, &self.lease)
+            && !holding.lapsed
+        {
             let Held { slot, epoch, .. } = holding.held;
             self.actions.push(Action::Own {
                 slot,
@@ -195,9 +200,47 @@ impl Claimant {
         }
     }
 
+    /// The deadline has passed: whoever was told that the slot is ours must hear that it is not.
+    /// The claim goes on as a hope.
+    pub(super) fn lapse(&mut self) {
+        // An answer to what was asked before says nothing about what is true after it.
+        self.pending = None;
+        if let Phase::Holding(holding) = &mut self.phase {
+            holding.lapsed = true;
+            holding.verify = false;
+            let (slot, epoch) = (holding.held.slot, holding.held.epoch);
+            self.actions.push(Action::Disown);
+            let reason = "the store could not be reached before the lease was over";
+            self.tell(Event::Lost {
+                slot,
+                epoch,
+                reason,
+            });
+        }
+    }
+
+    /// The store has confirmed the record: if the lease was renewed meanwhile, the slot that was
+    /// not ours for a while is ours again, and was nobody else's.
+    fn regain(&mut self, now: BootTime) {
+        let renewed = self
+            .lease
+            .as_ref()
+            .is_some_and(|lease| now < lease.deadline());
+        let Phase::Holding(holding) = &mut self.phase else {
+            return;
+        };
+        if renewed && std::mem::take(&mut holding.lapsed) {
+            let (slot, epoch) = (holding.held.slot, holding.held.epoch);
+            self.own();
+            self.tell(Event::Claimed { slot, epoch });
+        }
+    }
+
     /// The claim is over against our will.
     pub(super) fn lose(&mut self, now: BootTime, reason: &'static str) {
-        if let Phase::Holding(holding) = &self.phase {
+        if let Phase::Holding(holding) = &self.phase
+            && !holding.lapsed
+        {
             let (slot, epoch) = (holding.held.slot, holding.held.epoch);
             self.actions.push(Action::Disown);
             self.tell(Event::Lost {

@@ -127,31 +127,25 @@ impl Claimant {
                 earliest([Some(*retry).filter(|_| idle), *give_up])
             }
             Phase::Holding(holding) => {
-                let busy = holding.verify || holding.held.published != self.description;
-                let request = if busy {
-                    Some(holding.not_before)
-                } else {
-                    holding.reserve_at
-                };
-                let request = request
-                    .filter(|_| idle)
-                    .map(|at| at.max(holding.not_before));
-                let late = self
-                    .lease
-                    .as_ref()
-                    .filter(|_| !holding.degraded)
-                    .map(Lease::late_at);
-                earliest([request, late])
+                let late = self.lease.as_ref().filter(|_| !holding.degraded);
+                let due = self.request_due(holding).filter(|_| idle);
+                earliest([due, late.map(Lease::late_at)])
             }
             _ => None,
         };
         let lease = self.lease.as_ref().filter(|_| self.keeps_lease());
-        earliest([
-            phase,
-            lease.and_then(Lease::renew_at),
-            lease.map(Lease::deadline),
-        ])
-        .filter(|at| *at < BootTime::from_nanoseconds(u64::MAX))
+        earliest([phase, lease.and_then(Lease::renew_at), self.deadline()])
+            .filter(|at| *at < BootTime::from_nanoseconds(u64::MAX))
+    }
+
+    /// When the next request of a slot that is held is due, renewals aside.
+    fn request_due(&self, holding: &Holding) -> Option<BootTime> {
+        let update = !holding.lapsed && holding.held.published != self.description;
+        let due = match holding.verify || update {
+            true => Some(holding.not_before),
+            false => holding.reserve_at.filter(|_| !holding.lapsed),
+        };
+        due.map(|at| at.max(holding.not_before))
     }
 
     // ---- What happened ----
@@ -233,7 +227,8 @@ impl Claimant {
                 self.solved();
                 if let Phase::Holding(holding) = &mut self.phase {
                     holding.renewals += 1;
-                    holding.verify |= holding.renewals.is_multiple_of(RENEWALS_PER_VERIFICATION);
+                    holding.verify |= holding.lapsed
+                        || holding.renewals.is_multiple_of(RENEWALS_PER_VERIFICATION);
                     if std::mem::take(&mut holding.degraded) {
                         self.actions.push(Action::Tell(Event::Restored));
                     }
@@ -255,16 +250,23 @@ impl Claimant {
 
     /// Ends what the clock has ended.
     fn expire(&mut self, now: BootTime) {
-        let over = self
+        if self.deadline().is_none_or(|deadline| now < deadline) {
+            return;
+        }
+        match self.phase {
+            Phase::Holding(_) => self.lapse(),
+            _ => self.close(now, false),
+        }
+    }
+
+    /// When the lease stops to give what it gives now.
+    fn deadline(&self) -> Option<BootTime> {
+        let lapsed = matches!(&self.phase, Phase::Holding(holding) if holding.lapsed);
+        let lease = self
             .lease
             .as_ref()
-            .is_some_and(|lease| now >= lease.deadline());
-        if over && self.keeps_lease() {
-            self.lose(
-                now,
-                "the store could not be reached before the lease was over",
-            );
-        }
+            .filter(|_| self.keeps_lease() && !lapsed);
+        lease.map(Lease::deadline)
     }
 
     /// Does whatever is due and not under way.

@@ -85,6 +85,10 @@ pub(super) struct Held {
 pub(super) struct Holding {
     pub(super) held: Held,
     pub(super) degraded: bool,
+    /// The deadline has passed, so the slot is not ours. But nobody has said that the record is
+    /// gone, and while it stands nobody else can have the slot: it is ours again once the lease
+    /// was renewed and the store has confirmed the record after that.
+    pub(super) lapsed: bool,
     pub(super) renewals: u32,
     pub(super) verify: bool,
     /// What the update under way says.

@@ -215,6 +215,17 @@ impl Callsign {
         self.place.write("Corefile", corefile);
     }
 
+    /// Starts it again in the same place, after killing it where it runs.
+    pub(crate) fn restart(&mut self, arguments: &[&str]) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let mut command = self.place.command(arguments);
+        self.child = command.spawn().expect("the program can be started");
+        self.output = Output::of(&mut self.child);
+        self.says("Callsign-");
+    }
+
     /// Waits until it has ended.
     pub(crate) fn ended(&mut self) -> ExitStatus {
         wait(&mut self.child)

@@ -2,9 +2,11 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use domain::base::iana::Rtype;
+use domain::base::opt::ExtendedError;
 use domain::base::{Message, Name, ParsedName};
 use domain::rdata::AllRecordData;
 
@@ -105,6 +107,24 @@ pub(crate) fn ask(server: SocketAddr, name: &str, rtype: &str) -> Reply {
     Query::new(name, rtype).udp(server)
 }
 
+/// Asks over UDP until the reply is as it should be, which may take a moment.
+pub(crate) fn ask_until(
+    server: SocketAddr,
+    name: &str,
+    rtype: &str,
+    enough: impl Fn(&Reply) -> bool,
+) -> Reply {
+    let end = Instant::now() + BOUND;
+    loop {
+        let reply = ask(server, name, rtype);
+        if enough(&reply) {
+            return reply;
+        }
+        assert!(Instant::now() < end, "still {reply:?}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// A socket that only this server can send to.
 pub(crate) fn udp_socket(server: SocketAddr) -> UdpSocket {
     let any = if server.is_ipv4() {
@@ -193,6 +213,8 @@ pub(crate) struct Reply {
     pub(crate) authority: Vec<String>,
     pub(crate) additional: Vec<String>,
     pub(crate) has_opt: bool,
+    /// The codes of its extended errors (RFC 8914).
+    pub(crate) extended_errors: Vec<u16>,
     /// In octets.
     pub(crate) length: usize,
 }
@@ -222,7 +244,17 @@ impl Reply {
             authority: shown(message.authority()),
             additional: shown(message.additional()),
             has_opt: message.opt().is_some(),
+            extended_errors: extended_errors(&message),
             length: bytes.len(),
         }
     }
+}
+
+fn extended_errors(message: &Message<Vec<u8>>) -> Vec<u16> {
+    let Some(opt) = message.opt() else {
+        return Vec::new();
+    };
+    let options = opt.opt().iter::<ExtendedError<_>>();
+    let errors = options.map(|error| error.expect("a well-formed option"));
+    errors.map(|error| error.code().to_int()).collect()
 }

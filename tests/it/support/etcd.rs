@@ -8,6 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tempfile::TempDir;
 
 /// How long anything may take that should take a moment; a busy machine is not a failure.
@@ -127,6 +129,53 @@ impl Etcd {
         self.kill();
         std::fs::remove_dir_all(self.folder.path().join("data")).expect("the data can go");
         self.restart();
+    }
+
+    /// Kills the member and starts it with what a snapshot had, its revisions as they were.
+    pub(crate) fn restore(&mut self, snapshot: &Path) {
+        self.kill();
+        let data = self.argument("--data-dir");
+        std::fs::remove_dir_all(&data).expect("the data can go");
+        let mut arguments = vec!["snapshot".to_owned(), "restore".to_owned()];
+        arguments.push(snapshot.display().to_string());
+        for name in [
+            "--data-dir",
+            "--name",
+            "--initial-cluster",
+            "--initial-advertise-peer-urls",
+        ] {
+            arguments.extend([name.to_owned(), self.argument(name)]);
+        }
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        self.control(&arguments);
+        self.restart();
+    }
+
+    /// Has the process stand still, with its connections open.
+    pub(crate) fn pause(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// Has a process that stands still go on.
+    pub(crate) fn resume(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let process = self.process.as_ref().expect("etcd was started");
+        let id = Pid::from_raw(process.id().cast_signed());
+        kill(id, signal).expect("our own child");
+    }
+
+    /// The number of this member, in hexadecimal digits as etcdctl wants it, and whether it leads
+    /// its cluster.
+    pub(crate) fn leads(&self) -> (String, bool) {
+        let status = self.control(&["endpoint", "status", "--write-out", "json"]);
+        let status: serde_json::Value = serde_json::from_str(&status).expect("JSON");
+        let status = &status[0]["Status"];
+        let number = |value: &serde_json::Value| value.as_u64().expect("a member's number");
+        let own = number(&status["header"]["member_id"]);
+        (format!("{own:x}"), own == number(&status["leader"]))
     }
 
     /// Runs etcdctl against this member and gives what it prints.

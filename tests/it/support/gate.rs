@@ -1,10 +1,13 @@
 //! A way to a server that a test can close: TCP through a process of its own kind.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
 
 /// What happens to connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,12 +18,17 @@ pub(crate) enum Way {
     Closed,
     /// They stay open and carry nothing: a cable that was pulled.
     Silent,
+    /// The server hears its clients, they do not hear it.
+    Mute,
+    /// The clients hear the server, it does not hear them.
+    Deaf,
 }
 
 /// A port in front of another one.
 pub(crate) struct Gate {
     address: SocketAddr,
     way: watch::Sender<Way>,
+    delay: watch::Sender<Duration>,
 }
 
 impl Gate {
@@ -30,13 +38,18 @@ impl Gate {
             .await
             .expect("a port");
         let address = listener.local_addr().expect("an address");
-        let (way, state) = watch::channel(Way::Open);
+        let (way, ways) = watch::channel(Way::Open);
+        let (delay, delays) = watch::channel(Duration::ZERO);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(pass(stream, port, state.clone()));
+                tokio::spawn(pass(stream, port, ways.clone(), delays.clone()));
             }
         });
-        Self { address, way }
+        Self {
+            address,
+            way,
+            delay,
+        }
     }
 
     /// Where the gate listens.
@@ -48,28 +61,68 @@ impl Gate {
     pub(crate) fn set(&self, way: Way) {
         self.way.send_replace(way);
     }
+
+    /// From now on, what the server says takes this long.
+    pub(crate) fn delay(&self, delay: Duration) {
+        self.delay.send_replace(delay);
+    }
 }
 
-async fn pass(mut here: TcpStream, port: u16, mut way: watch::Receiver<Way>) {
-    if *way.borrow_and_update() == Way::Closed {
+async fn pass(
+    here: TcpStream,
+    port: u16,
+    way: watch::Receiver<Way>,
+    delay: watch::Receiver<Duration>,
+) {
+    if *way.borrow() == Way::Closed {
         return;
     }
-    let Ok(mut there) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await else {
+    let Ok(there) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await else {
         return;
     };
-    loop {
-        let state = *way.borrow_and_update();
-        match state {
-            Way::Closed => return,
-            Way::Open => tokio::select! {
-                _ = copy_bidirectional(&mut here, &mut there) => return,
-                _ = way.changed() => {}
-            },
-            Way::Silent => {
-                if way.changed().await.is_err() {
-                    return;
-                }
+    // Small messages pass at once, as they would without a gate.
+    let _ = (here.set_nodelay(true), there.set_nodelay(true));
+    let (from_client, to_client) = here.into_split();
+    let (from_server, to_server) = there.into_split();
+    let at_once = watch::channel(Duration::ZERO).1;
+    let heard = |way: Way| matches!(way, Way::Open | Way::Mute);
+    let answered = |way: Way| matches!(way, Way::Open | Way::Deaf);
+    let asking = carry(from_client, to_server, way.clone(), heard, at_once);
+    let answering = carry(from_server, to_client, way.clone(), answered, delay);
+    let mut end = way;
+    tokio::select! {
+        ((), ()) = async { tokio::join!(asking, answering) } => {}
+        _ = end.wait_for(|way| *way == Way::Closed) => {}
+    }
+}
+
+/// Carries one direction of a connection. What cannot pass now is kept, as TCP would repeat it.
+async fn carry(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut way: watch::Receiver<Way>,
+    passes: fn(Way) -> bool,
+    delay: watch::Receiver<Duration>,
+) {
+    let (sender, mut line) = mpsc::channel(256);
+    let read = async move {
+        let mut buffer = vec![0; 16 * 1024];
+        while let Ok(length @ 1..) = from.read(&mut buffer).await {
+            let due = Instant::now() + *delay.borrow();
+            if sender.send((due, buffer[..length].to_vec())).await.is_err() {
+                return;
             }
         }
-    }
+    };
+    let write = async move {
+        while let Some((due, chunk)) = line.recv().await {
+            sleep_until(due).await;
+            let open = way.wait_for(|way| passes(*way)).await.is_ok();
+            if !open || to.write_all(&chunk).await.is_err() {
+                return;
+            }
+        }
+        let _ = to.shutdown().await;
+    };
+    tokio::join!(read, write);
 }

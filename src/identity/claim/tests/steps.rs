@@ -395,3 +395,71 @@ fn a_problem_is_told_once_and_its_end_too() {
     let again = bench.pass(Duration::from_secs(3));
     assert!(told(&bench.answer(&again, opened()), &Event::Solved));
 }
+
+#[test]
+fn after_an_outage_a_record_that_still_stands_is_ours_again_under_the_same_epoch() {
+    let mut bench = Bench::new(|settings| settings.sticky = None);
+    bench.holding();
+    let renewal = bench.pass(Duration::from_secs(7));
+    bench.silence(&renewal);
+    let lapsed = bench.pass(Duration::from_secs(30));
+    assert_eq!(lapsed.first(), Some(&Action::Disown));
+    let renewal = lapsed;
+    assert!(matches!(sent(&renewal).1, Request::KeepAlive { .. }));
+    let ttl = Duration::from_secs(20);
+    let verify = bench.answer(&renewal, Reply::Renewed { ttl });
+    assert!(
+        !verify
+            .iter()
+            .any(|action| matches!(action, Action::Own { .. })),
+        "not yet"
+    );
+    assert!(matches!(
+        sent(&verify).1,
+        Request::Verify {
+            slot: 1,
+            epoch: 9,
+            ..
+        }
+    ));
+    let regained = bench.answer(&verify, Reply::Stands);
+    assert!(
+        regained
+            .iter()
+            .any(|action| matches!(action, Action::Own { epoch: 9, .. }))
+    );
+    assert!(told(&regained, &Event::Claimed { slot: 1, epoch: 9 }));
+}
+
+#[test]
+fn after_an_outage_a_record_that_is_gone_is_claimed_anew() {
+    let mut bench = Bench::new(|settings| settings.sticky = None);
+    bench.holding();
+    let renewal = bench.pass(Duration::from_secs(37));
+    let close = bench.answer(&renewal, Reply::Gone);
+    assert_eq!(
+        sent(&close).1,
+        Request::Close {
+            session: Session(5)
+        }
+    );
+    assert!(
+        !close
+            .iter()
+            .any(|action| matches!(action, Action::Tell(Event::Lost { .. })))
+    );
+}
+
+#[test]
+fn a_lapsed_claim_does_not_keep_the_processor_busy() {
+    let mut bench = Bench::new(|_| {});
+    bench.holding();
+    let renewal = bench.pass(Duration::from_secs(37));
+    let down = true;
+    bench.give(Input::Describe(Description {
+        down,
+        ..Description::default()
+    }));
+    bench.silence(&renewal);
+    assert!(bench.claimant.wake_at().is_some_and(|at| at > bench.now));
+}

@@ -94,7 +94,14 @@ fn the_checker_finds_get_then_put() {
 #[test]
 fn the_checker_finds_a_deadline_counted_from_the_receipt() {
     let overlap = |violation: &Violation| matches!(violation, Violation::Overlap { .. });
-    assert!(found(Mutation::DeadlineFromReceipt, STORM, overlap) > 0);
+    // Answers that take long, and many who wait for a slot to become free.
+    let weather = Weather {
+        delay: 1_600,
+        loss: 20,
+        limit: 4,
+        ..STORM
+    };
+    assert!(found(Mutation::DeadlineFromReceipt, weather, overlap) > 0);
 }
 
 #[test]

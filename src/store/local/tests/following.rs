@@ -89,7 +89,10 @@ async fn a_holder_that_is_seen_at_its_very_end_is_looked_at_again() {
     drop(lock::LockFile::open(&bench.file("00000001.lock")).unwrap());
     tokio::time::sleep(Duration::from_millis(20)).await;
     holder.unlock(lock::Part::Life).unwrap();
-    assert!(matches!(changes(&mut feed).await[..], [Change::Freed { slot: 1, .. }]));
+    assert!(matches!(
+        changes(&mut feed).await[..],
+        [Change::Freed { slot: 1, .. }]
+    ));
 }
 
 #[tokio::test]
@@ -104,8 +107,14 @@ async fn a_claim_is_told_after_it_is_locked() {
     bench.claim(session, 1, "b").await;
     // The record comes into place before its lock: whoever looks in between sees nothing yet.
     let events = watch.read_events().unwrap();
-    let names: Vec<_> = events.iter().filter_map(|event| event.name.as_deref()?.to_str()).collect();
-    let record = names.iter().position(|name| *name == "00000001.json").unwrap();
+    let names: Vec<_> = events
+        .iter()
+        .filter_map(|event| event.name.as_deref()?.to_str())
+        .collect();
+    let record = names
+        .iter()
+        .position(|name| *name == "00000001.json")
+        .unwrap();
     assert!(names[record..].contains(&"00000001.lock"), "{names:?}");
 }
 
@@ -119,7 +128,10 @@ async fn a_folder_that_is_deleted_ends_its_claims_and_is_made_again() {
     for name in ["00000001.json", "00000001.lock"] {
         fs::remove_file(bench.file(name)).unwrap();
     }
-    assert!(matches!(changes(&mut feed).await[..], [Change::Freed { slot: 1, .. }]));
+    assert!(matches!(
+        changes(&mut feed).await[..],
+        [Change::Freed { slot: 1, .. }]
+    ));
     // The holder has the lock file open, so that the folder's own end is not told by the kernel.
     fs::remove_dir(bench.file("")).unwrap();
     let Feed::Listing(listing) = next(&mut feed).await else {

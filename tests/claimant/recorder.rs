@@ -1,0 +1,116 @@
+//! Writes the history of one claimant.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use callsign::clock::BootTime;
+use callsign::identity::ownership::Stamp;
+use callsign::identity::pool::PoolHandle;
+use callsign::store::{Epoch, Slot};
+use history::{Event, What};
+
+type Claim = (Slot, Epoch);
+
+/// Uses a slot whenever it is ours and writes down that it did.
+///
+/// What the pool says about its claim arrives later than the claim itself, and only the last word
+/// of several: both the pool's state and the checks tell of a new claim, whichever comes first.
+pub(crate) struct Recorder {
+    claimant: String,
+    file: File,
+    pool: PoolHandle,
+    /// What the pool said last.
+    told: Option<Claim>,
+    /// The claim that was written down and has not ended.
+    current: Option<Claim>,
+    /// The claim that the pool said is over.
+    over: Option<Claim>,
+}
+
+impl Recorder {
+    pub(crate) fn new(history: &Path, claimant: &str, pool: PoolHandle) -> io::Result<Self> {
+        let file = File::options().append(true).create(true).open(history)?;
+        Ok(Self {
+            claimant: claimant.to_owned(),
+            file,
+            pool,
+            told: None,
+            current: None,
+            over: None,
+        })
+    }
+
+    /// Records until the pool has ended.
+    pub(crate) fn run(mut self, every: Duration) -> io::Result<()> {
+        loop {
+            let (claim, ended) = {
+                let state = self.pool.state.borrow();
+                let slot = state.held.as_ref().map(|(slot, _)| *slot);
+                (slot.zip(state.epoch), state.ended)
+            };
+            self.follow(claim)?;
+            if let Some(stamp) = self.pool.ownership.check() {
+                self.used(stamp)?;
+            }
+            if ended {
+                return Ok(());
+            }
+            std::thread::sleep(every);
+        }
+    }
+
+    fn follow(&mut self, claim: Option<Claim>) -> io::Result<()> {
+        let before = std::mem::replace(&mut self.told, claim);
+        if before == claim {
+            return Ok(());
+        }
+        let now = BootTime::now().nanoseconds();
+        if before.is_some() {
+            self.over = before;
+            if self.current == before {
+                self.end(now)?;
+            }
+        }
+        if claim.is_some() && self.current != claim {
+            self.end(now)?;
+            self.begin(now, claim)?;
+        }
+        Ok(())
+    }
+
+    fn used(&mut self, stamp: Stamp) -> io::Result<()> {
+        let claim = Some((stamp.slot, stamp.epoch));
+        let at = stamp.at.nanoseconds();
+        // A use of what the pool said is over is written down as just that: it is a fault.
+        if self.current != claim && self.over != claim {
+            self.end(at.saturating_sub(1))?;
+            self.begin(at, claim)?;
+        }
+        let Stamp { slot, epoch, .. } = stamp;
+        self.write(at, What::Used { slot, epoch })
+    }
+
+    fn begin(&mut self, at: u64, claim: Option<Claim>) -> io::Result<()> {
+        self.current = claim;
+        match claim {
+            Some((slot, epoch)) => self.write(at, What::Claimed { slot, epoch }),
+            None => Ok(()),
+        }
+    }
+
+    fn end(&mut self, at: u64) -> io::Result<()> {
+        match self.current.take() {
+            Some((slot, epoch)) => self.write(at, What::Ended { slot, epoch }),
+            None => Ok(()),
+        }
+    }
+
+    /// One line, one write: whoever is killed leaves at most one half line behind.
+    fn write(&mut self, at: u64, what: What) -> io::Result<()> {
+        let claimant = self.claimant.clone();
+        let line = history::line(&Event { at, claimant, what });
+        self.file.write_all(line.as_bytes())
+    }
+}

@@ -1,0 +1,164 @@
+//! A machine within the machine: network interfaces and ports of its own, and a `/var/lib` of its
+//! own, so that a test can take port 53 and the machine's folder.
+
+use std::process::{Child, Command, Stdio};
+
+use super::*;
+use crate::support::callsign::Place;
+
+/// It lives as long as the process that it was made for, and so no longer than the test.
+pub(super) struct Namespace {
+    keeper: Child,
+}
+
+/// Something that runs in a namespace and ends with the test.
+pub(super) struct Running {
+    child: Child,
+    _folder: tempfile::TempDir,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.keeper.kill();
+        let _ = self.keeper.wait();
+    }
+}
+
+impl Namespace {
+    /// One with nothing but loopback. Needs root.
+    pub(super) fn new() -> Self {
+        let keeper = Command::new("unshare")
+            .args(["--net", "--mount", "sh", "-c"])
+            .arg(
+                "mount -t tmpfs none /var/lib && ip link set lo up && echo ready && exec sleep 600",
+            )
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("unshare is installed");
+        let mut namespace = Self { keeper };
+        let mut ready = [0; 5];
+        let output = namespace.keeper.stdout.as_mut().expect("a pipe");
+        std::io::Read::read_exact(output, &mut ready).expect("namespaces can be made by root");
+        namespace
+    }
+
+    /// What names it to `ip link`.
+    pub(super) fn id(&self) -> u32 {
+        self.keeper.id()
+    }
+
+    /// A command that runs in it.
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new("nsenter");
+        command
+            .args(["--net", "--mount", "--target", &self.id().to_string(), "--"])
+            .args(words);
+        command
+    }
+
+    /// Runs a command and gives what it prints; it must succeed.
+    pub(super) fn run(&self, line: &str) -> String {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let output = self
+            .command(&words)
+            .env("ETCDCTL_API", "3")
+            .output()
+            .expect("nsenter is installed");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{line}: {errors}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Waits until a command prints this.
+    pub(super) fn says(&self, line: &str, expected: &str) {
+        let mut last = String::new();
+        let end = Instant::now() + BOUND;
+        while Instant::now() < end {
+            last = self.run(line);
+            if last == expected {
+                return;
+            }
+        }
+        panic!("{line} says {last:?} and not {expected:?}");
+    }
+
+    /// A place for the program.
+    pub(super) fn place(&self) -> Place {
+        Place::new()
+    }
+
+    /// Starts the program in it, with a state folder in its place.
+    pub(super) fn callsign(&self, place: Place, arguments: &[&str]) -> Callsign {
+        let state = place.filled("{folder}/state");
+        let arguments = [arguments, &["--state", &state]].concat();
+        self.bare_callsign(place, &[], &arguments)
+    }
+
+    /// Starts the program in it as it is, with `before` in front of it.
+    pub(super) fn bare_callsign(
+        &self,
+        place: Place,
+        before: &[&str],
+        arguments: &[&str],
+    ) -> Callsign {
+        let words = [before, &[env!("CARGO_BIN_EXE_callsign")], arguments].concat();
+        // nsenter changes to the folder of the namespace's keeper otherwise.
+        let folder = place.path().display().to_string();
+        let mut command = self.command(&[&["env", "--chdir", &folder], &words[..]].concat());
+        command
+            .env_remove("NOTIFY_SOCKET")
+            .env_remove("CALLSIGN_LOG")
+            .env_remove("XDG_STATE_HOME")
+            .env_remove("STATE_DIRECTORY")
+            .env("HOME", place.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        Callsign::spawn(place, &mut command)
+    }
+
+    /// Starts an etcd in it, at port 2379 of this address.
+    pub(super) fn etcd(&self, address: &str) -> Running {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let data = folder.path().join("data").display().to_string();
+        let url = format!("http://{address}:2379");
+        let listen = url.replace("localhost", "127.0.0.1");
+        let child = self
+            .command(&["etcd", "--data-dir", &data, "--log-level", "error"])
+            .args([
+                "--listen-client-urls",
+                &listen,
+                "--advertise-client-urls",
+                &url,
+            ])
+            .env("ETCD_UNSUPPORTED_ARCH", std::env::consts::ARCH)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("etcd is installed (Debian's etcd-server)");
+        let running = Running {
+            child,
+            _folder: folder,
+        };
+        eventually("etcd is healthy", || {
+            let health = ["etcdctl", "--endpoints", &url, "endpoint", "health"];
+            let health = self
+                .command(&health)
+                .env("ETCDCTL_API", "3")
+                .output()
+                .ok()?;
+            health.status.success().then_some(())
+        });
+        running
+    }
+}

@@ -1,0 +1,67 @@
+//! Processes that stand still and do not know it.
+
+use super::*;
+
+/// A machine that was suspended would go on under a name that another has by now.
+#[tokio::test(flavor = "multi_thread")]
+async fn holders_that_stood_still_give_way_to_those_who_took_their_slots() {
+    let _machine = MACHINE.read().await;
+    let etcd = Etcd::start();
+    let scene = Scene::at(&etcd);
+    let start = |number| scene.claimant(&format!("c{number}")).limit(3).start();
+    let mut all: Vec<Claimant> = (0..3).map(start).collect();
+    scene.all_hold(&all.iter().collect::<Vec<_>>()).await;
+    for number in 3..5 {
+        all.push(start(number));
+        all[number].says("all 3 slots are taken").await;
+    }
+    for round in 1..=2 {
+        let (holders, waiting): (Vec<&Claimant>, Vec<&Claimant>) =
+            all.iter().partition(|claimant| claimant.held().is_some());
+        let ends: Vec<usize> = holders.iter().map(|holder| holder.ends()).collect();
+        for holder in &holders {
+            holder.pause();
+        }
+        let end = Instant::now() + SHORT * 2;
+        scene.all_hold(&waiting).await;
+        tokio::time::sleep_until(end).await;
+        for holder in &holders {
+            holder.resume();
+        }
+        for (holder, ends) in holders.iter().zip(ends) {
+            holder.loses(ends + 1).await;
+        }
+        let settled = || {
+            let held = all.iter().filter(|it| it.held().is_some()).count();
+            (held == 3 && scene.onlooker.holders().len() == 3).then_some(())
+        };
+        until(&format!("three hold slots again, round {round}"), settled).await;
+    }
+    scene.judge();
+}
+
+/// Around the deadline itself a holder may just be right or just be late; never both owners.
+#[tokio::test(flavor = "multi_thread")]
+async fn pauses_that_end_around_the_deadline_are_decided_by_the_clock() {
+    let _machine = MACHINE.read().await;
+    let etcd = Etcd::start();
+    let scene = Scene::at(&etcd);
+    let start = |number| {
+        scene
+            .claimant(&format!("c{number}"))
+            .limit(2)
+            .with("--every", "1")
+            .start()
+    };
+    let all: Vec<Claimant> = (0..3).map(start).collect();
+    let two_hold = || (scene.onlooker.holders().len() == 2).then_some(());
+    for pause in [1200, 1500, 1900, 2200, 2500] {
+        until("both slots are held", two_hold).await;
+        let holder = until("a holder", || all.iter().find(|it| it.held().is_some())).await;
+        holder.pause();
+        sleep(Duration::from_millis(pause)).await;
+        holder.resume();
+    }
+    until("both slots are held", two_hold).await;
+    scene.judge();
+}
