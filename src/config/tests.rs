@@ -191,6 +191,7 @@ fn odd_files_are_explained() {
     assert!(shown("tsl://. {\n}\n").contains("did you mean `tls://`?"));
     assert!(shown(". {\n whoami\n whoami\n}\n").contains("`whoami` is given twice"));
     assert!(shown(". {\n bind lo {\n except lo\n }\n}\n").contains("leaves no address"));
+    assert!(shown("-a. {\n bind lo {\n except lo\n }\n}\n").contains("leaves no address"));
     assert!(shown(". {\n bind lo {\n excpet ::1\n }\n}\n").contains("did you mean `except`?"));
     assert!(shown(". {\n bind\n}\n").contains("syntax: bind ADDRESS|INTERFACE..."));
 }

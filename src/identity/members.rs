@@ -6,10 +6,20 @@ use std::sync::Arc;
 use crate::clock::BootTime;
 use crate::store::{Change, Entry, Feed, Slot};
 
-/// The members of a pool as the store has told them. Cheap to clone.
+/// How many neighbouring slots share one part of the copy: a change copies one part and the list
+/// of the parts, whatever the size of the pool.
+const PART: Slot = 64;
+
+/// The entries of [`PART`] neighbouring slots.
+type Part = Arc<BTreeMap<Slot, Arc<Entry>>>;
+
+/// The members of a pool as the store has told them. Cheap to clone, and cheap to change while
+/// clones of it are in use.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Members {
-    entries: Arc<BTreeMap<Slot, Entry>>,
+    /// By slot / [`PART`]; none is empty.
+    parts: Arc<BTreeMap<Slot, Part>>,
+    count: usize,
     /// How far the copy can be trusted.
     pub freshness: Freshness,
     /// The revision of the store that this is a copy of.
@@ -34,25 +44,28 @@ pub enum Freshness {
 impl Members {
     /// The entries, by slot ascending.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.values()
+        self.parts.values().flat_map(|part| entries(part))
     }
 
     /// The entry of a slot.
     #[must_use]
     pub fn get(&self, slot: Slot) -> Option<&Entry> {
-        self.entries.get(&slot)
+        self.parts
+            .get(&(slot / PART))?
+            .get(&slot)
+            .map(|entry| &**entry)
     }
 
     /// How many slots are held.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.count
     }
 
     /// Whether no slot is held.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.count == 0
     }
 
     /// Takes in what the store told at `now`; returns whether anything is different.
@@ -62,14 +75,13 @@ impl Members {
             Feed::Listing(listing) => {
                 self.freshness = Freshness::Current;
                 self.revision = listing.revision;
-                let entries = listing
-                    .entries
-                    .iter()
-                    .map(|entry| (entry.slot, entry.clone()));
-                let entries = entries.collect::<BTreeMap<_, _>>();
-                let changed = *self.entries != entries;
+                let changed = !self.entries().eq(&listing.entries);
                 if changed {
-                    self.entries = Arc::new(entries);
+                    self.parts = Arc::default();
+                    self.count = 0;
+                    for entry in &listing.entries {
+                        self.insert(entry);
+                    }
                 }
                 changed
             }
@@ -100,32 +112,67 @@ impl Members {
     fn apply(&mut self, change: &Change) -> bool {
         match change {
             Change::Held(entry) => {
-                if self.entries.get(&entry.slot) == Some(entry) {
-                    return false;
+                let changed = self.get(entry.slot) != Some(entry);
+                if changed {
+                    self.insert(entry);
                 }
-                Arc::make_mut(&mut self.entries).insert(entry.slot, entry.clone());
-                true
+                changed
             }
             Change::Freed { slot, .. } => {
-                self.entries.contains_key(slot)
-                    && Arc::make_mut(&mut self.entries).remove(slot).is_some()
+                let held = self.get(*slot).is_some();
+                if held {
+                    self.remove(*slot);
+                }
+                held
             }
         }
     }
 
-    /// The entries of `self` that are other ones in `before` or not there, and the slots of
-    /// `before` that are free now.
-    pub fn differences<'a>(&'a self, before: &'a Self) -> (Vec<&'a Entry>, Vec<&'a Entry>) {
-        if Arc::ptr_eq(&self.entries, &before.entries) {
-            return (Vec::new(), Vec::new());
+    fn insert(&mut self, entry: &Entry) {
+        let parts = Arc::make_mut(&mut self.parts);
+        let part = Arc::make_mut(parts.entry(entry.slot / PART).or_default());
+        let old = part.insert(entry.slot, Arc::new(entry.clone()));
+        self.count += usize::from(old.is_none());
+    }
+
+    fn remove(&mut self, slot: Slot) {
+        let parts = Arc::make_mut(&mut self.parts);
+        if let Some(part) = parts.get_mut(&(slot / PART)) {
+            let part = Arc::make_mut(part);
+            self.count -= usize::from(part.remove(&slot).is_some());
+            if part.is_empty() {
+                parts.remove(&(slot / PART));
+            }
         }
-        let new = |entry: &&Entry| before.get(entry.slot) != Some(*entry);
-        let gone = |entry: &&Entry| self.get(entry.slot).is_none();
+    }
+
+    /// The entries of `self` that are other ones in `before` or not there, and the entries of
+    /// `before` whose slots are free now. Parts that both share are not looked at.
+    pub fn differences<'a>(&'a self, before: &'a Self) -> (Vec<&'a Entry>, Vec<&'a Entry>) {
+        let (new, gone) = (self.parts_unlike(before), before.parts_unlike(self));
         (
-            self.entries().filter(new).collect(),
-            before.entries().filter(gone).collect(),
+            new.filter(|entry| before.get(entry.slot) != Some(*entry))
+                .collect(),
+            gone.filter(|entry| self.get(entry.slot).is_none())
+                .collect(),
         )
     }
+
+    /// The entries in parts that `other` does not share.
+    fn parts_unlike<'a>(&'a self, other: &Self) -> impl Iterator<Item = &'a Entry> {
+        let shared = |number: &Slot, part: &Part| {
+            let other = other.parts.get(number);
+            other.is_some_and(|other| Arc::ptr_eq(other, part))
+        };
+        self.parts
+            .iter()
+            .filter(move |(number, part)| !shared(number, part))
+            .flat_map(|(_, part)| entries(part))
+    }
+}
+
+fn entries(part: &Part) -> impl Iterator<Item = &Entry> {
+    part.values().map(|entry| &**entry)
 }
 
 #[cfg(test)]
@@ -196,6 +243,29 @@ mod tests {
         let (new, gone) = members.differences(&before);
         assert_eq!(new, [&entry(3, 11)]);
         assert_eq!(gone, [&entry(1, 5)]);
+    }
+
+    /// A copy of every member for every change would make a herd of a thousand stand still.
+    #[test]
+    fn a_change_copies_only_the_neighbours_of_its_slot() {
+        let all: Vec<Entry> = (1..=1000).map(|slot| entry(slot, 5)).collect();
+        let mut members = Members::default();
+        members.follow(at(1), &listing(&all));
+        let before = members.clone();
+        let changes = vec![
+            Change::Held(entry(70, 10)),
+            Change::Freed {
+                slot: 700,
+                revision: 10,
+            },
+        ];
+        let revision = 10;
+        members.follow(at(1), &Feed::Changes { revision, changes });
+        assert_eq!(members.parts_unlike(&before).count(), 64 + 63);
+        assert_eq!((members.len(), before.len()), (999, 1000));
+        assert_eq!(members.entries().count(), 999);
+        assert_eq!(before.get(700), Some(&entry(700, 5)));
+        assert_eq!(members.get(700), None);
     }
 
     #[test]

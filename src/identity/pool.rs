@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::address::{self, AddressSelection, Addresses};
 use super::claim::{Action, Claimant, Description, Event, Input, Previous, RequestId, Settings};
@@ -42,6 +42,8 @@ pub struct PoolConfig {
     pub pool: String,
     /// Its names.
     pub space: Space,
+    /// Whether this node wants a name, or only answers for those of others.
+    pub claim: bool,
     /// How long a claim outlives its last renewal.
     pub ttl: Duration,
     /// How long the slot waits for its node; [`None`] for not at all.
@@ -157,6 +159,7 @@ pub fn start(config: PoolConfig, store: Arc<dyn Store>, node: Arc<NodeIdentity>)
         ownership: ownership.clone(),
         requests: JoinSet::new(),
         remember: None,
+        instance: None,
         backlog: Some(Vec::new()),
         stopped: false,
     };
@@ -184,6 +187,8 @@ struct Driver {
     requests: JoinSet<(RequestId, Result<Reply, StoreError>)>,
     /// What must be on disk before the next request is sent.
     remember: Option<(Slot, String)>,
+    /// The instance of the last claim that was tried.
+    instance: Option<String>,
     /// What the store told before the claim began.
     backlog: Option<Vec<Feed>>,
     stopped: bool,
@@ -228,9 +233,14 @@ impl Driver {
                 }
             }
             Command::Configure(config) => {
-                self.config = *config;
-                self.hooks = Hooks::start(self.config.hooks.clone());
-                self.sources = Sources::new(&self.config);
+                let old = std::mem::replace(&mut self.config, *config);
+                if old.hooks != self.config.hooks {
+                    self.hooks = Hooks::start(self.config.hooks.clone());
+                }
+                // A health check that goes on remembers that it has passed.
+                if (&old.addresses, &old.health) != (&self.config.addresses, &self.config.health) {
+                    self.sources = Sources::new(&self.config);
+                }
                 let settings = settings(&self.config, &*self.store, &self.node);
                 self.step(Input::Configure(settings));
                 self.describe();
@@ -246,12 +256,7 @@ impl Driver {
             self.publish.send_replace(self.members.clone());
             self.tell_of_members(&before);
         }
-        if let Feed::Away { reason } = &feed {
-            warn!(
-                "pool {}: {reason}; names are answered from memory",
-                self.config.pool
-            );
-        }
+        self.tell_of_outage(before.freshness, &feed);
         match &mut self.backlog {
             None => self.hand_on(&feed),
             Some(backlog) => {
@@ -262,6 +267,25 @@ impl Driver {
                     backlog.push(feed);
                 }
             }
+        }
+    }
+
+    /// One line when the store goes away and one when it is back, whatever an outage sounds like
+    /// in between.
+    fn tell_of_outage(&self, before: Freshness, feed: &Feed) {
+        let pool = &self.config.pool;
+        match (before, self.members.freshness, feed) {
+            (Freshness::Away { .. }, Freshness::Current, _) => {
+                info!("pool {pool}: {} is back", self.store.describe());
+            }
+            (Freshness::Current, _, Feed::Away { reason }) => {
+                warn!("pool {pool}: {reason}; names are answered from memory");
+            }
+            (Freshness::Unknown, _, Feed::Away { reason }) => {
+                warn!("pool {pool}: {reason}; no names are known yet");
+            }
+            (_, _, Feed::Away { reason }) => debug!("pool {pool}: {reason}"),
+            _ => {}
         }
     }
 
@@ -303,22 +327,31 @@ impl Driver {
     fn describe(&mut self) {
         let description = self.sources.description(&self.config);
         let only_loopback = self.sources.only_loopback();
-        self.report.send_if_modified(|state| {
-            std::mem::replace(&mut state.only_loopback, only_loopback) != only_loopback
-        });
+        self.report(|state| state.only_loopback = only_loopback);
         self.step(Input::Describe(description));
     }
 
     fn step(&mut self, input: Input<'_>) {
         for action in self.claimant.step(BootTime::now(), input) {
             match action {
-                Action::Remember { slot, instance } => self.remember = Some((slot, instance)),
+                Action::Remember { slot, instance } => {
+                    self.instance = Some(instance.clone());
+                    self.remember = Some((slot, instance));
+                }
                 Action::Send {
                     id,
                     request,
                     timeout,
                 } => self.send(id, request, timeout),
-                Action::Own { slot, epoch, until } => self.ownership.own(slot, epoch, until),
+                Action::Own { slot, epoch, until } => {
+                    self.ownership.own(slot, epoch, until);
+                    // An update of the record moves the epoch.
+                    self.report(|state| {
+                        if state.held.is_some() {
+                            state.epoch = Some(epoch);
+                        }
+                    });
+                }
                 Action::Disown => self.ownership.disown(),
                 Action::Tell(event) => self.told(&event),
             }
@@ -397,16 +430,24 @@ impl Driver {
                 );
             }
             Event::Problem(reason) => {
-                warn!("pool {pool}: {reason}");
+                match self.members.freshness {
+                    Freshness::Away { .. } => debug!("pool {pool}: {reason}"),
+                    Freshness::Current | Freshness::Unknown => warn!("pool {pool}: {reason}"),
+                }
                 state.problem = Some(reason.clone());
             }
             Event::Solved => state.problem = None,
             Event::Stopped => self.stopped = true,
         }
-        self.report.send_if_modified(|old| {
-            let changed = *old != state;
-            *old = state;
-            changed
+        self.report(|old| *old = state);
+    }
+
+    /// Changes the state; tells of it only where it is another one then.
+    fn report(&self, change: impl FnOnce(&mut PoolState)) {
+        self.report.send_if_modified(|state| {
+            let before = state.clone();
+            change(state);
+            *state != before
         });
     }
 
@@ -429,9 +470,13 @@ impl Driver {
             .into_iter()
             .map(|entry| (hooks::Event::MemberLeave, entry));
         let state = self.report.borrow().clone();
-        let own = state.held.as_ref().map(|(slot, _)| *slot);
         for (event, entry) in left.chain(joined.map(|entry| (hooks::Event::MemberJoin, entry))) {
-            if own == Some(entry.slot) {
+            // Our own claim has events of its own.
+            if entry
+                .record
+                .instance()
+                .is_some_and(|it| Some(it) == self.instance.as_deref())
+            {
                 continue;
             }
             let member = hooks::MemberEnvironment {

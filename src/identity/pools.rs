@@ -210,7 +210,7 @@ enum Origin {
     Kept,
     /// It was started for the plan.
     New,
-    /// It was started to take the place of one whose slot lies beyond a smaller limit.
+    /// It was started to take the place of one that holds what it may not hold any more.
     Moved,
 }
 
@@ -284,9 +284,14 @@ impl Plan {
                     .running
                     .retain(|old| !old.handle.is_same(&running.handle));
             } else {
-                running.handle.claim();
                 self.pools.watch(running.handle.state.clone());
-                new.push((running.handle.clone(), running.config.clone()));
+            }
+            if running.config.claim {
+                running.handle.claim();
+            }
+            if origin != Origin::Kept && running.config.claim {
+                let last = (origin == Origin::Moved).then(|| running.config.clone());
+                new.push((running.handle.clone(), last));
             }
             state.running.push(running);
         }
@@ -297,7 +302,9 @@ impl Plan {
 }
 
 /// Waits until every new pool holds a name, then gives up those that nobody wants any more.
-async fn give_up(pools: Weak<Pools>, new: Vec<(PoolHandle, PoolConfig)>) {
+///
+/// A pool that moved could not let a slot wait for it before: it is configured once more.
+async fn give_up(pools: Weak<Pools>, new: Vec<(PoolHandle, Option<PoolConfig>)>) {
     for (handle, _) in &new {
         let mut state = handle.state.clone();
         let _ = state
@@ -324,8 +331,9 @@ async fn give_up(pools: Weak<Pools>, new: Vec<(PoolHandle, PoolConfig)>) {
         let _ = state.wait_for(|state| state.ended).await;
     }
     for (handle, config) in new {
-        // A pool that moved could not keep its slot waiting for it before.
-        handle.configure(config);
+        if let Some(config) = config {
+            handle.configure(config);
+        }
     }
     let Some(pools) = pools.upgrade() else { return };
     let ended = |running: &Running| running.handle.state.borrow().ended;
@@ -334,8 +342,11 @@ async fn give_up(pools: Weak<Pools>, new: Vec<(PoolHandle, PoolConfig)>) {
 }
 
 impl Running {
-    /// Whether the slot that is held may stay under `config`.
+    /// Whether what is held may stay under `config`.
     fn fits(&self, config: &PoolConfig) -> bool {
+        if self.config.claim && !config.claim {
+            return false;
+        }
         let state = self.handle.state.borrow();
         state
             .held

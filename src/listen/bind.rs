@@ -250,6 +250,8 @@ fn bind_udp(address: SocketAddr, how: &How<'_>) -> io::Result<Vec<UdpSocket>> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU16, Ordering};
+
     use udp_batch::{BatchSocket, Options};
 
     use super::*;
@@ -258,10 +260,16 @@ mod tests {
         ListenAddress::One(text.parse().unwrap())
     }
 
-    /// A port that was free a moment ago.
+    /// A free port that the kernel gives to no client meanwhile.
     fn free_port() -> u16 {
-        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
-        tcp.local_addr().unwrap().port()
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        let start = 28_000 + (std::process::id() % 400) as u16 * 10;
+        loop {
+            let port = start + NEXT.fetch_add(1, Ordering::Relaxed) % 500;
+            if TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).is_ok() {
+                return port;
+            }
+        }
     }
 
     fn refusal(wanted: &[ListenAddress]) -> String {
@@ -286,7 +294,8 @@ mod tests {
     /// If this fails, a server answers TCP on a port whose UDP belongs to somebody else.
     #[test]
     fn a_udp_port_that_somebody_shares_is_in_use() {
-        let other = BatchSocket::bind("127.0.0.1:0".parse().unwrap(), &Options::default()).unwrap();
+        let other =
+            BatchSocket::bind("127.0.0.77:0".parse().unwrap(), &Options::default()).unwrap();
         let address = ListenAddress::One(other.local_address().unwrap());
         assert!(refusal(&[address]).ends_with("in use by another program (UDP)"));
     }

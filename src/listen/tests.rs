@@ -64,11 +64,20 @@ impl Server {
             .unwrap();
         let shared = Shared::new(runtime.handle().clone());
         let (go, dropped_by) = (Arc::<Notify>::default(), Arc::default());
-        let plugin = Waits { go: go.clone(), dropped_by: Arc::clone(&dropped_by) };
+        let plugin = Waits {
+            go: go.clone(),
+            dropped_by: Arc::clone(&dropped_by),
+        };
         let address = ListenAddress::One((Ipv4Addr::LOCALHOST, 0).into());
         let bound = bind_missing(&[address], &[], 1).unwrap().remove(0);
         let listener = Listener::start(bound, routes(vec![Box::new(plugin)]), &shared).unwrap();
-        Self { runtime, shared, listener, go, dropped_by }
+        Self {
+            runtime,
+            shared,
+            listener,
+            go,
+            dropped_by,
+        }
     }
 
     fn udp(&self) -> UdpSocket {
@@ -116,8 +125,12 @@ fn over_udp_a_query_that_waits_holds_up_nobody() {
     assert_eq!(id_of_next(&socket), 2);
     server.go.notify_one();
     assert_eq!(id_of_next(&socket), 1);
-    assert_eq!(server.counted(Count::Deferred), 1);
-    wait_for("both replies are counted", || server.counted(Count::Replies) == 2);
+    wait_for("all is counted", || {
+        (
+            server.counted(Count::Deferred),
+            server.counted(Count::Replies),
+        ) == (1, 2)
+    });
 }
 
 /// If this fails, one slow name holds up a whole connection (RFC 7766 §6.2.1.1).
@@ -128,7 +141,9 @@ fn over_tcp_replies_come_as_they_are_ready() {
     stream.set_read_timeout(Some(BOUND)).unwrap();
     for (id, label) in [(1, b'w'), (2, b'a'), (3, b'w'), (4, b'a')] {
         let message = query(id, label);
-        stream.write_all(&[&[0, message.len() as u8], message.as_slice()].concat()).unwrap();
+        stream
+            .write_all(&[&[0, message.len() as u8], message.as_slice()].concat())
+            .unwrap();
     }
     let mut next = || {
         let mut reply = [0; 2 + 19];
@@ -151,7 +166,11 @@ fn old_routes_are_freed_and_never_by_a_worker() {
     socket.send(&query(1, b'a')).unwrap();
     assert_eq!(id_of_next(&socket), 1);
     server.listener.reroute(routes(Vec::new()));
-    assert_eq!(*server.dropped_by.lock().unwrap(), None, "the worker still looks at them");
+    assert_eq!(
+        *server.dropped_by.lock().unwrap(),
+        None,
+        "the worker still looks at them"
+    );
     socket.send(&query(2, b'a')).unwrap();
     assert_eq!(id_of_next(&socket), 2);
     wait_for("the old routes are free", || !server.shared.sweep());
@@ -162,13 +181,20 @@ fn old_routes_are_freed_and_never_by_a_worker() {
 /// If this fails, stopping leaves threads and ports behind, or loses what had arrived.
 #[test]
 fn a_listener_that_stops_answers_what_has_arrived() {
-    let Server { runtime, mut listener, go, .. } = Server::start();
+    let Server {
+        runtime,
+        mut listener,
+        go,
+        ..
+    } = Server::start();
     let address = listener.local();
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     socket.connect(address).unwrap();
     socket.set_read_timeout(Some(BOUND)).unwrap();
     for id in 0..100 {
-        socket.send(&query(id, if id == 50 { b'w' } else { b'a' })).unwrap();
+        socket
+            .send(&query(id, if id == 50 { b'w' } else { b'a' }))
+            .unwrap();
     }
     listener.shut_down();
     let mut ids: Vec<u8> = (0..99).map(|_| id_of_next(&socket)).collect();
@@ -185,10 +211,17 @@ fn a_listener_that_stops_answers_what_has_arrived() {
 #[test]
 fn only_so_many_queries_wait() {
     let server = Server::start();
-    let _all = server.shared.waiting.clone().try_acquire_many_owned(MOST_WAITING as u32).unwrap();
+    let _all = server
+        .shared
+        .waiting
+        .clone()
+        .try_acquire_many_owned(MOST_WAITING as u32)
+        .unwrap();
     let socket = server.udp();
     socket.send(&query(1, b'w')).unwrap();
     socket.send(&query(2, b'a')).unwrap();
     assert_eq!(id_of_next(&socket), 2);
-    wait_for("the drop is counted", || server.counted(Count::Overloaded) == 1);
+    wait_for("the drop is counted", || {
+        server.counted(Count::Overloaded) == 1
+    });
 }

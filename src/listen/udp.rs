@@ -223,6 +223,8 @@ impl Late {
                 tally.count(Count::Unsent);
             }
             shared.others.merge(&tally);
+            // Whoever waits for the end may bind the address again at once.
+            drop(socket);
             drop((permit, alive));
         });
         true

@@ -20,6 +20,7 @@ const EXCEPT: &str = "except ADDRESS|INTERFACE...";
 
 fn setup(setup: &mut Setup<'_>) {
     let interfaces = interfaces();
+    let mistakes = setup.diagnostics.len();
     for directive in setup.directives {
         let mut without = Vec::new();
         for option in directive.options() {
@@ -43,7 +44,7 @@ fn setup(setup: &mut Setup<'_>) {
                 }
             }
         }
-        if setup.block.binds.is_empty() && setup.diagnostics.is_empty() {
+        if setup.block.binds.is_empty() && setup.diagnostics.len() == mistakes {
             // Without this, the block would listen everywhere instead of nowhere.
             setup.diagnostics.push(
                 Diagnostic::error(directive.line(), "`bind` leaves no address to listen on")

@@ -8,6 +8,7 @@
 pub mod banner;
 mod instance;
 mod notify;
+mod panics;
 mod watch;
 
 use std::future::Future;
@@ -50,6 +51,7 @@ pub fn run(options: StartOptions) -> u8 {
             return FAILED;
         }
     };
+    panics::bound_messages();
     let status = runtime.block_on(live(options));
     // Nothing that is still waiting may keep the program.
     runtime.shutdown_background();

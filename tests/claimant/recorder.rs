@@ -13,10 +13,15 @@ use history::{Event, What};
 
 type Claim = (Slot, Epoch);
 
+/// How many uses of a claim that is said to be over are kept back until the pool says that it is
+/// regained.
+const KEPT_BACK: usize = 500;
+
 /// Uses a slot whenever it is ours and writes down that it did.
 ///
 /// What the pool says about its claim arrives later than the claim itself, and only the last word
 /// of several: both the pool's state and the checks tell of a new claim, whichever comes first.
+/// A claim that was lost and is regained has the same epoch, so there the pool's word is waited for.
 pub(crate) struct Recorder {
     claimant: String,
     file: File,
@@ -27,6 +32,8 @@ pub(crate) struct Recorder {
     current: Option<Claim>,
     /// The claim that the pool said is over.
     over: Option<Claim>,
+    /// Uses of that one, not written down yet.
+    early: Vec<Stamp>,
 }
 
 impl Recorder {
@@ -39,6 +46,7 @@ impl Recorder {
             told: None,
             current: None,
             over: None,
+            early: Vec::new(),
         })
     }
 
@@ -55,7 +63,7 @@ impl Recorder {
                 self.used(stamp)?;
             }
             if ended {
-                return Ok(());
+                return self.write_early();
             }
             std::thread::sleep(every);
         }
@@ -75,21 +83,41 @@ impl Recorder {
         }
         if claim.is_some() && self.current != claim {
             self.end(now)?;
-            self.begin(now, claim)?;
+            let first = self.early.first().map(|stamp| stamp.at.nanoseconds());
+            self.begin(first.unwrap_or(now), claim)?;
         }
-        Ok(())
+        self.write_early()
     }
 
     fn used(&mut self, stamp: Stamp) -> io::Result<()> {
         let claim = Some((stamp.slot, stamp.epoch));
         let at = stamp.at.nanoseconds();
-        // A use of what the pool said is over is written down as just that: it is a fault.
-        if self.current != claim && self.over != claim {
-            self.end(at.saturating_sub(1))?;
-            self.begin(at, claim)?;
+        if self.current == claim {
+            return self.write_use(stamp);
         }
-        let Stamp { slot, epoch, .. } = stamp;
-        self.write(at, What::Used { slot, epoch })
+        if self.over == claim {
+            self.early.push(stamp);
+            return match self.early.len() {
+                // Nobody regained it: uses of what is over are a fault, and written down as such.
+                KEPT_BACK.. => self.write_early(),
+                _ => Ok(()),
+            };
+        }
+        self.end(at.saturating_sub(1))?;
+        self.begin(at, claim)?;
+        self.write_use(stamp)
+    }
+
+    fn write_early(&mut self) -> io::Result<()> {
+        let stamps = std::mem::take(&mut self.early);
+        stamps
+            .into_iter()
+            .try_for_each(|stamp| self.write_use(stamp))
+    }
+
+    fn write_use(&mut self, stamp: Stamp) -> io::Result<()> {
+        let Stamp { slot, epoch, at } = stamp;
+        self.write(at.nanoseconds(), What::Used { slot, epoch })
     }
 
     fn begin(&mut self, at: u64, claim: Option<Claim>) -> io::Result<()> {

@@ -80,6 +80,8 @@ struct Snapshot {
     pools: Vec<PoolNames>,
     /// The names behind addresses, of all pools together.
     reverse: Option<Zone>,
+    /// The least trust among the pools that are known.
+    reverse_trust: Trust,
 }
 
 /// The names of one pool at one moment.
@@ -92,10 +94,11 @@ struct PoolNames {
     fallthrough: Vec<Name>,
 }
 
-/// How far the names can be trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How far the names can be trusted; less and less.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Trust {
     /// They are what the store has.
+    #[default]
     Current,
     /// The store is away; they are what it had.
     Stale,
@@ -123,7 +126,7 @@ impl Plugin for Identity {
             }
         }
         match &snapshot.reverse {
-            Some(zone) => point_back(zone, exchange),
+            Some(zone) => point_back(zone, snapshot.reverse_trust, exchange),
             None => Step::Next,
         }
     }
@@ -143,26 +146,16 @@ impl Plugin for Identity {
 impl PoolNames {
     /// Answers for a name that the pool owns.
     fn answer(&self, exchange: &mut Exchange<'_, '_>) -> Step {
-        match self.trust {
-            Trust::Current => {}
-            Trust::Stale => {
-                exchange.reply.limit_ttl(STALE_TTL);
-                exchange
-                    .reply
-                    .extended_error(STALE_ANSWER, "the store is away");
-            }
-            Trust::Expired => {
-                return fail(exchange, NETWORK_ERROR, "the store is away for too long");
-            }
-            Trust::Unknown => return fail(exchange, NOT_READY, "the store was not heard of yet"),
+        if let Some(step) = self.trust.apply(exchange) {
+            return step;
         }
-        if !self.fallthrough.is_empty()
-            && self.lookup(exchange) == Lookup::NoSuchName
-            && self
-                .fallthrough
-                .iter()
-                .any(|zone| exchange.name.is_at_or_below(zone))
-        {
+        let missing = self.lookup(exchange) == Lookup::NoSuchName;
+        if missing && self.trust == Trust::Stale {
+            // Somebody may have claimed it since.
+            return fail(exchange, NETWORK_ERROR, "the store is away");
+        }
+        let passed_on = |zone: &Name| exchange.name.is_at_or_below(zone);
+        if missing && self.fallthrough.iter().any(passed_on) {
             return Step::Next;
         }
         self.respond(exchange)
@@ -180,14 +173,39 @@ impl PoolNames {
     }
 }
 
+impl Trust {
+    /// What the client must know, or the whole answer where there can be no better one.
+    fn apply(self, exchange: &mut Exchange<'_, '_>) -> Option<Step> {
+        match self {
+            Self::Current => None,
+            Self::Stale => {
+                exchange.reply.limit_ttl(STALE_TTL);
+                exchange
+                    .reply
+                    .extended_error(STALE_ANSWER, "the store is away");
+                None
+            }
+            Self::Expired => Some(fail(
+                exchange,
+                NETWORK_ERROR,
+                "the store is away for too long",
+            )),
+            Self::Unknown => Some(fail(exchange, NOT_READY, "the store was not heard of yet")),
+        }
+    }
+}
+
 /// Answers who has an address, where a pool knows it. Other addresses are none of ours.
-fn point_back(zone: &Zone, exchange: &mut Exchange<'_, '_>) -> Step {
+fn point_back(zone: &Zone, trust: Trust, exchange: &mut Exchange<'_, '_>) -> Step {
     // Only names with records: those between them and the apex may have others elsewhere.
     if !matches!(
         zone.lookup(&exchange.name, RecordType::PTR),
         Lookup::Found(_)
     ) {
         return Step::Next;
+    }
+    if let Some(step) = trust.apply(exchange) {
+        return step;
     }
     let lookup = zone.lookup(&exchange.name, exchange.query.qtype);
     let asked = Asked::by_query(exchange.query, &exchange.name, exchange.rotation);
@@ -196,6 +214,7 @@ fn point_back(zone: &Zone, exchange: &mut Exchange<'_, '_>) -> Step {
 }
 
 fn fail(exchange: &mut Exchange<'_, '_>, code: u16, reason: &str) -> Step {
+    exchange.reply.clear();
     exchange.reply.set_rcode(Rcode::SERVFAIL);
     exchange.reply.extended_error(code, reason);
     Step::Answered

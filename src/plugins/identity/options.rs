@@ -31,6 +31,7 @@ pub(super) struct Options<'a> {
     pub(super) pattern: Option<&'a Token>,
     pub(super) limit: Option<Slot>,
     pub(super) store: StoreOptions<'a>,
+    pub(super) claim: Option<bool>,
     pub(super) ttl: Option<Duration>,
     /// In seconds.
     pub(super) answer_ttl: Option<u32>,
@@ -69,6 +70,7 @@ const IDENTITY_OPTIONS: &[&str] = &[
     "tls",
     "prefix",
     "layout",
+    "claim",
     "ttl",
     "answer_ttl",
     "node",
@@ -129,6 +131,10 @@ fn option<'a>(
         }
         "store" if preset == Preset::Identity => store(&mut options.store, line, found)?,
         name if STORE_OPTIONS.contains(&name) => store_option(&mut options.store, line)?,
+        "claim" => {
+            let word = line.one_argument("claim on|off")?;
+            options.claim = Some(word.one_of("setting", &[("on", true), ("off", false)])?);
+        }
         "ttl" => {
             let word = line.one_argument("ttl DURATION")?;
             options.ttl = Some(word.duration(Duration::from_secs(1)..=HOUR * 24)?);

@@ -138,13 +138,19 @@ impl Publisher {
             self.reverse_zone = Some(self.reverse.zone(self.ttl));
         }
         let now = BootTime::now();
+        let pools: Vec<_> = self
+            .pools
+            .iter()
+            .map(|source| source.names_at(now))
+            .collect();
+        let known = pools
+            .iter()
+            .map(|pool| pool.trust)
+            .filter(|trust| *trust != Trust::Unknown);
         Snapshot {
-            pools: self
-                .pools
-                .iter()
-                .map(|source| source.names_at(now))
-                .collect(),
+            reverse_trust: known.max().unwrap_or_default(),
             reverse: self.reverse_zone.clone(),
+            pools,
         }
     }
 }

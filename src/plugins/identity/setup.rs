@@ -25,9 +25,10 @@ identity [POOL] {
     limit N
     store etcd URL... | local [PATH]
     credentials USER PASSWORD
-    tls CERT KEY CA
+    tls [CERT KEY] [CA]
     prefix PATH
     layout native|idetcd
+    claim on|off
     ttl DURATION
     answer_ttl DURATION
     node KEY
@@ -130,14 +131,17 @@ fn pool(
 ) -> Option<PoolPart> {
     let options = options::read(directive, preset, found);
     let pool = pool_name(directive, preset, found)?;
-    let pattern = pattern(directive, preset, &options, &pool, found)?;
-    let store = store(directive, preset, &options, &pattern, found)?;
+    let pattern = pattern(directive, preset, &options, &pool, found);
+    // Also without a pattern: all mistakes are shown at once.
+    let store = store(directive, preset, &options, pattern.as_ref(), found)?;
+    let pattern = pattern?;
     let config = PoolConfig {
         pool,
         space: Space {
             pattern: Arc::new(pattern),
             limit: options.limit.unwrap_or(preset.limit()),
         },
+        claim: options.claim.unwrap_or(true),
         ttl: options.ttl.unwrap_or(Duration::from_secs(20)),
         sticky: options.sticky.unwrap_or(Some(Duration::from_secs(600))),
         node: options.node,
@@ -234,7 +238,7 @@ fn store(
     directive: &Directive,
     preset: Preset,
     options: &Options<'_>,
-    pattern: &Pattern,
+    pattern: Option<&Pattern>,
     found: &mut Vec<Diagnostic>,
 ) -> Option<StoreConfig> {
     let store = &options.store;
@@ -267,12 +271,14 @@ fn store(
     let checks = [
         etcd.check()
             .map_err(|message| Diagnostic::error(place, message)),
-        etcd.accepts(pattern).map_err(|message| {
-            let span = options
-                .pattern
-                .map_or(directive.name.span, |word| word.span);
-            Diagnostic::error(span, message)
-        }),
+        pattern
+            .map_or(Ok(()), |pattern| etcd.accepts(pattern))
+            .map_err(|message| {
+                let span = options
+                    .pattern
+                    .map_or(directive.name.span, |word| word.span);
+                Diagnostic::error(span, message)
+            }),
     ];
     let errors = checks
         .into_iter()

@@ -29,6 +29,8 @@ pub(crate) struct Gate {
     address: SocketAddr,
     way: watch::Sender<Way>,
     delay: watch::Sender<Duration>,
+    /// How often the connections were cut.
+    cuts: watch::Sender<u32>,
 }
 
 impl Gate {
@@ -40,15 +42,25 @@ impl Gate {
         let address = listener.local_addr().expect("an address");
         let (way, ways) = watch::channel(Way::Open);
         let (delay, delays) = watch::channel(Duration::ZERO);
+        let (cuts, cut) = watch::channel(0);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(pass(stream, port, ways.clone(), delays.clone()));
+                let mut cut = cut.clone();
+                cut.mark_unchanged();
+                let passed = pass(stream, port, ways.clone(), delays.clone());
+                tokio::spawn(async move {
+                    tokio::select! {
+                        () = passed => {}
+                        _ = cut.changed() => {}
+                    }
+                });
             }
         });
         Self {
             address,
             way,
             delay,
+            cuts,
         }
     }
 
@@ -60,6 +72,11 @@ impl Gate {
     /// Opens or closes the way.
     pub(crate) fn set(&self, way: Way) {
         self.way.send_replace(way);
+    }
+
+    /// Ends the connections that there are, with all that is on its way.
+    pub(crate) fn cut(&self) {
+        self.cuts.send_modify(|cuts| *cuts += 1);
     }
 
     /// From now on, what the server says takes this long.

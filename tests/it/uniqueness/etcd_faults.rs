@@ -81,7 +81,7 @@ async fn the_reply_to_a_claim_is_lost() {
     scene.judge();
 }
 
-/// Answers take a while; as soon as the onlooker sees the claim, nothing more comes through.
+/// Answers take a while; as soon as the onlooker sees the claim, the connection is cut.
 pub(super) async fn loses_the_reply_to_its_claim(
     scene: &Scene,
     gate: &Gate,
@@ -97,9 +97,8 @@ pub(super) async fn loses_the_reply_to_its_claim(
     }
     let claimant = launch.start();
     scene.shows("unlucky").await;
-    gate.set(Way::Closed);
+    gate.cut();
     gate.delay(Duration::ZERO);
-    gate.set(Way::Open);
     claimant
 }
 

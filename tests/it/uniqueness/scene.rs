@@ -118,8 +118,8 @@ impl Scene {
     /// Nothing may have been wrong.
     pub(super) fn judge(&self) {
         let history = self.history();
-        let uses = |event: &&Event| matches!(event.what, What::Used { .. });
-        assert!(history.iter().filter(uses).count() > 10, "nobody did much");
+        let uses = |event: &Event| matches!(event.what, What::Used { .. });
+        assert!(history.iter().any(uses), "nobody used anything");
         self.fails_for(&history::check(&history));
     }
 
