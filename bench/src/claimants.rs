@@ -136,6 +136,7 @@ impl Claimant {
             meta: BTreeMap::new(),
             health: None,
             hooks: Vec::new(),
+            claim: true,
         };
         let store = Counting {
             etcd: EtcdStore::new(options)?,

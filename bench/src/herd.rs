@@ -48,6 +48,15 @@ pub struct Herd {
     next: u32,
 }
 
+/// How far those have come who were let loose last.
+#[derive(Debug, Default)]
+struct Progress {
+    /// Since when each holds a name, and after how many requests.
+    held: BTreeMap<u32, (BootTime, u32)>,
+    reserved: BTreeSet<u32>,
+    reservations: usize,
+}
+
 #[derive(Debug)]
 struct Process {
     killed: Killed,
@@ -69,7 +78,9 @@ enum Line {
     Lost {
         claimant: u32,
     },
-    Reserved,
+    Reserved {
+        claimant: u32,
+    },
     Ended,
 }
 
@@ -198,39 +209,49 @@ impl Herd {
             writeln!(process.input, "go")?;
         }
         self.processes.append(&mut fresh);
-        let (mut times, mut requests, mut clashes, mut reservations) =
-            (Vec::new(), Vec::new(), 0, 0);
-        let mut last = barrier;
+        let mut fresh = Progress::default();
+        let (mut clashes, mut losses, mut after) = (0, 0, None);
         let end = Instant::now() + bound;
-        while times.len() < claimants
-            && let Ok(line) = self
-                .lines
-                .1
-                .recv_timeout(end.saturating_duration_since(Instant::now()))
-        {
+        while fresh.reserved.len() < claimants || fresh.held.len() < claimants {
+            let rest = end.saturating_duration_since(Instant::now());
+            let Ok(line) = self.lines.1.recv_timeout(rest) else {
+                break;
+            };
             match line {
                 Line::Held {
                     claimant,
                     slot,
                     epoch,
                     at,
-                    requests: sent,
+                    requests,
                 } => {
                     clashes += usize::from(self.holders.values().any(|(other, _)| *other == slot));
                     self.holders.insert(claimant, (slot, epoch));
-                    times.push(at.since(barrier));
-                    requests.push(sent);
-                    last = last.max(at);
+                    fresh.held.insert(claimant, (at, requests));
                 }
-                Line::Lost { claimant } => drop(self.holders.remove(&claimant)),
-                Line::Reserved => reservations += 1,
+                Line::Lost { claimant } => {
+                    losses += 1;
+                    self.holders.remove(&claimant);
+                    fresh.held.remove(&claimant);
+                }
+                Line::Reserved { claimant } => {
+                    fresh.reservations += 1;
+                    fresh.reserved.insert(claimant);
+                }
                 Line::Ready | Line::Ended => {}
             }
+            if fresh.held.len() == claimants {
+                after.get_or_insert_with(|| used(&self.etcd));
+            }
         }
-        let after = used(&self.etcd);
-        let missing = times.len().saturating_sub(reservations);
-        reservations += self.collect(missing, BOUND, |line| matches!(line, Line::Reserved))?;
+        let after = after.unwrap_or_else(|| used(&self.etcd));
         let counts = self.etcd.counts()?.since(&counts);
+        let Progress {
+            held, reservations, ..
+        } = fresh;
+        let mut times: Vec<Duration> = held.values().map(|(at, _)| at.since(barrier)).collect();
+        let mut requests: Vec<u32> = held.values().map(|(_, requests)| *requests).collect();
+        let last = held.values().map(|(at, _)| *at).max().unwrap_or(barrier);
         times.sort_unstable();
         requests.sort_unstable();
 
@@ -242,6 +263,7 @@ impl Herd {
             held: times.len(),
             unique: (slots.len(), self.holders.len()),
             disputed: clashes + self.disputed()?,
+            losses,
             highest: (highest, highest as usize - slots.len()),
             times,
             last,
@@ -429,7 +451,9 @@ impl Line {
             ("lost", &[claimant]) => Some(Self::Lost {
                 claimant: claimant.try_into().ok()?,
             }),
-            ("reserved", [_]) => Some(Self::Reserved),
+            ("reserved", &[claimant]) => Some(Self::Reserved {
+                claimant: claimant.try_into().ok()?,
+            }),
             _ => None,
         }
     }

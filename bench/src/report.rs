@@ -22,6 +22,8 @@ pub struct Run {
     pub unique: (usize, usize),
     /// The names on whose holder the claimants and etcd do not agree.
     pub disputed: usize,
+    /// How often a name was lost.
+    pub losses: usize,
     /// The highest slot that is held, and how many below it are not.
     pub highest: (Slot, usize),
     /// From the barrier to each name, ascending.
@@ -65,6 +67,7 @@ impl Run {
             format!("{unique} among {living} living claimants"),
         );
         row("disputed with etcd", self.disputed.to_string());
+        row("lost and claimed again", self.losses.to_string());
         let (highest, unused) = self.highest;
         row(
             "highest slot",

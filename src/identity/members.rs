@@ -44,16 +44,16 @@ pub enum Freshness {
 impl Members {
     /// The entries, by slot ascending.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.parts.values().flat_map(|part| entries(part))
+        self.parts
+            .values()
+            .flat_map(|part| part.values())
+            .map(|entry| &**entry)
     }
 
     /// The entry of a slot.
     #[must_use]
     pub fn get(&self, slot: Slot) -> Option<&Entry> {
-        self.parts
-            .get(&(slot / PART))?
-            .get(&slot)
-            .map(|entry| &**entry)
+        self.find(slot).map(|entry| &**entry)
     }
 
     /// How many slots are held.
@@ -149,30 +149,34 @@ impl Members {
     /// The entries of `self` that are other ones in `before` or not there, and the entries of
     /// `before` whose slots are free now. Parts that both share are not looked at.
     pub fn differences<'a>(&'a self, before: &'a Self) -> (Vec<&'a Entry>, Vec<&'a Entry>) {
-        let (new, gone) = (self.parts_unlike(before), before.parts_unlike(self));
+        let unlike = |entry: &&'a Arc<Entry>| match before.find(entry.slot) {
+            Some(other) => !Arc::ptr_eq(other, entry) && other != *entry,
+            None => true,
+        };
+        let gone = |entry: &&'a Arc<Entry>| self.find(entry.slot).is_none();
+        let new = self.parts_unlike(before).filter(unlike);
+        let gone = before.parts_unlike(self).filter(gone);
         (
-            new.filter(|entry| before.get(entry.slot) != Some(*entry))
-                .collect(),
-            gone.filter(|entry| self.get(entry.slot).is_none())
-                .collect(),
+            new.map(|it| &**it).collect(),
+            gone.map(|it| &**it).collect(),
         )
     }
 
     /// The entries in parts that `other` does not share.
-    fn parts_unlike<'a>(&'a self, other: &Self) -> impl Iterator<Item = &'a Entry> {
-        let shared = |number: &Slot, part: &Part| {
+    fn parts_unlike<'a>(&'a self, other: &Self) -> impl Iterator<Item = &'a Arc<Entry>> {
+        let unlike = |number: &Slot, part: &Part| {
             let other = other.parts.get(number);
-            other.is_some_and(|other| Arc::ptr_eq(other, part))
+            !other.is_some_and(|other| Arc::ptr_eq(other, part))
         };
         self.parts
             .iter()
-            .filter(move |(number, part)| !shared(number, part))
-            .flat_map(|(_, part)| entries(part))
+            .filter(move |(number, part)| unlike(number, part))
+            .flat_map(|(_, part)| part.values())
     }
-}
 
-fn entries(part: &Part) -> impl Iterator<Item = &Entry> {
-    part.values().map(|entry| &**entry)
+    fn find(&self, slot: Slot) -> Option<&Arc<Entry>> {
+        self.parts.get(&(slot / PART))?.get(&slot)
+    }
 }
 
 #[cfg(test)]

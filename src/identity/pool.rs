@@ -138,10 +138,13 @@ impl PoolHandle {
 /// Outside of a tokio runtime with IO and time.
 pub fn start(config: PoolConfig, store: Arc<dyn Store>, node: Arc<NodeIdentity>) -> PoolHandle {
     let (publish, members) = watch::channel(Members::default());
-    let (report, state) = watch::channel(PoolState::default());
     let (commands, inbox) = mpsc::unbounded_channel();
     let ownership = Ownership::default();
     let sources = Sources::new(&config);
+    let (report, state) = watch::channel(PoolState {
+        only_loopback: sources.only_loopback(),
+        ..PoolState::default()
+    });
     let settings = settings(&config, &*store, &node);
     let claimant = Claimant::new(settings, sources.description(&config), Box::new(random));
     let driver = Driver {
@@ -403,6 +406,8 @@ impl Driver {
                 warn!("pool {pool}: the lease of {name} is not being renewed");
                 self.run_hook(hooks::Event::Degraded, &state);
             }
+            // Where the name was lost meanwhile, it is about to be claimed again.
+            Event::Restored if name.is_empty() => {}
             Event::Restored => info!("pool {pool}: the lease of {name} is renewed again"),
             Event::Lost { reason, .. } => {
                 warn!("pool {pool}: {name} is lost: {reason}; claiming again");
@@ -563,7 +568,10 @@ fn settings(config: &PoolConfig, store: &dyn Store, node: &NodeIdentity) -> Sett
         has_leases: store.has_leases(),
         settle: store.settle(),
         node: config.node.clone().unwrap_or_else(|| node.key.clone()),
-        sticky: config.sticky,
+        // A node whose key ends with its process cannot come back for its slot.
+        sticky: config
+            .sticky
+            .filter(|_| config.node.is_some() || node.seat().is_some()),
         boot: node.boot_id().to_owned(),
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing::warn;
 
 use super::node::{self, NodeIdentity};
@@ -18,6 +18,9 @@ use crate::store::{Epoch, Store};
 
 /// How long the pools of an ending process may take to give their names back.
 const LONGEST_RELEASE: Duration = Duration::from_secs(8);
+
+/// How long to let a plan be made that may want a pool again: it takes milliseconds.
+const PLANNING: Duration = Duration::from_millis(10);
 
 /// What all pools of a process share.
 #[derive(Clone, Debug, Default)]
@@ -70,6 +73,8 @@ pub struct Pools {
 #[derive(Default)]
 struct State {
     running: Vec<Running>,
+    /// How many plans are being made. What they have found running must not end meanwhile.
+    plans: usize,
     stores: HashMap<StoreConfig, Weak<dyn Store>>,
 }
 
@@ -83,6 +88,8 @@ struct Running {
     notes: Vec<String>,
     /// Whether the present configuration has it.
     wanted: bool,
+    /// Whether it was told to give its name back and end.
+    leaving: bool,
 }
 
 /// Two pools with equal keys are about the same names in the same place.
@@ -108,6 +115,7 @@ impl Pools {
     /// Begins a change of what is configured.
     #[must_use]
     pub fn plan(self: &Arc<Self>) -> Plan {
+        self.lock().plans += 1;
         Plan {
             pools: Arc::clone(self),
             wanted: Vec::new(),
@@ -119,12 +127,7 @@ impl Pools {
     pub async fn release_all(&self) {
         let running = std::mem::take(&mut self.lock().running);
         running.iter().for_each(|running| running.handle.release());
-        let ended = async {
-            for mut running in running {
-                // An error means that the pool is gone already.
-                let _ = running.handle.state.wait_for(|state| state.ended).await;
-            }
-        };
+        let ended = end(running.into_iter().map(|running| running.handle).collect());
         if timeout(LONGEST_RELEASE, ended).await.is_err() {
             warn!("not all names could be given back in time; they end with their leases");
         }
@@ -152,6 +155,25 @@ impl Pools {
             *old = statuses;
             changed
         });
+    }
+
+    /// Tells the pools that nobody wants any more to give their names back and end; they are
+    /// returned. [`None`] while a plan is being made, which may want them again.
+    fn dismiss(&self) -> Option<Vec<PoolHandle>> {
+        let mut state = self.lock();
+        if state.plans > 0 {
+            return None;
+        }
+        let old = state
+            .running
+            .iter_mut()
+            .filter(|it| !it.wanted && !it.leaving);
+        let dismiss = |running: &mut Running| {
+            running.leaving = true;
+            running.handle.release();
+            running.handle.clone()
+        };
+        Some(old.map(dismiss).collect())
     }
 
     /// Passes on what a pool reports, until it ends.
@@ -229,13 +251,7 @@ impl Plan {
         }
         let (store, note) = self.pools.open(&key.store)?;
         self.stores.push(Arc::clone(&store));
-        let before = self
-            .pools
-            .lock()
-            .running
-            .iter()
-            .find(|it| it.key == key)
-            .cloned();
+        let before = self.pools.lock().find(&key, &config).cloned();
         let origin = match &before {
             None => Origin::New,
             Some(running) if running.fits(&config) => Origin::Kept,
@@ -259,6 +275,7 @@ impl Plan {
                     store: store.describe(),
                     notes: note.into_iter().collect(),
                     wanted: true,
+                    leaving: false,
                     key,
                     config,
                 }
@@ -271,73 +288,111 @@ impl Plan {
 
     /// Begins the claims of new pools, and gives up those that are no longer configured once all
     /// new ones hold a name.
-    pub fn commit(self) {
-        let mut state = self.pools.lock();
+    pub fn commit(mut self) {
+        let pools = Arc::clone(&self.pools);
+        let mut state = pools.lock();
         for running in &mut state.running {
             running.wanted = false;
         }
         let mut new = Vec::new();
-        for Wanted { running, origin } in self.wanted {
+        for Wanted { running, origin } in std::mem::take(&mut self.wanted) {
+            let handle = running.handle.clone();
             if origin == Origin::Kept {
-                running.handle.configure(running.config.clone());
-                state
-                    .running
-                    .retain(|old| !old.handle.is_same(&running.handle));
+                handle.configure(running.config.clone());
+                state.running.retain(|old| !old.handle.is_same(&handle));
             } else {
-                self.pools.watch(running.handle.state.clone());
+                pools.watch(handle.state.clone());
             }
             if running.config.claim {
-                running.handle.claim();
+                tokio::spawn(claim(handle.clone(), state.leaving(&running.key)));
             }
             if origin != Origin::Kept && running.config.claim {
-                let last = (origin == Origin::Moved).then(|| running.config.clone());
-                new.push((running.handle.clone(), last));
+                new.push((handle, origin));
             }
             state.running.push(running);
         }
         drop(state);
-        self.pools.report();
-        tokio::spawn(give_up(Arc::downgrade(&self.pools), new));
+        // The plan is over: what it does not want may go.
+        drop(self);
+        pools.report();
+        tokio::spawn(give_up(Arc::downgrade(&pools), new));
+    }
+}
+
+impl Drop for Plan {
+    fn drop(&mut self) {
+        self.pools.lock().plans -= 1;
+    }
+}
+
+impl State {
+    /// The pool that can go on as `config`: rather one that holds a name which may stay, and
+    /// rather one of the present configuration.
+    fn find(&self, key: &Key, config: &PoolConfig) -> Option<&Running> {
+        let same = |running: &&Running| running.key == *key && !running.leaving;
+        let merit = |running: &&Running| {
+            let holds = running.handle.state.borrow().held.is_some();
+            (holds && running.fits(config), running.wanted)
+        };
+        self.running.iter().filter(same).max_by_key(merit)
+    }
+
+    /// The pools of these names that are about to end.
+    fn leaving(&self, key: &Key) -> Vec<PoolHandle> {
+        let leaving = |running: &&Running| running.key == *key && running.leaving;
+        let leaving = self.running.iter().filter(leaving);
+        leaving.map(|running| running.handle.clone()).collect()
+    }
+}
+
+/// Begins a claim, once this process has given back what it had under the same names.
+async fn claim(handle: PoolHandle, leaving: Vec<PoolHandle>) {
+    end(leaving).await;
+    handle.claim();
+}
+
+/// Waits until all of these have ended.
+async fn end(pools: Vec<PoolHandle>) {
+    for mut handle in pools {
+        // An error means that the pool is gone already.
+        let _ = handle.state.wait_for(|state| state.ended).await;
     }
 }
 
 /// Waits until every new pool holds a name, then gives up those that nobody wants any more.
 ///
 /// A pool that moved could not let a slot wait for it before: it is configured once more.
-async fn give_up(pools: Weak<Pools>, new: Vec<(PoolHandle, Option<PoolConfig>)>) {
+async fn give_up(pools: Weak<Pools>, new: Vec<(PoolHandle, Origin)>) {
     for (handle, _) in &new {
         let mut state = handle.state.clone();
         let _ = state
             .wait_for(|state| state.held.is_some() || state.ended)
             .await;
     }
-    let Some(strong) = pools.upgrade() else {
-        return;
-    };
-    let unwanted = |running: &&Running| !running.wanted;
-    let old: Vec<Running> = strong
-        .lock()
-        .running
-        .iter()
-        .filter(unwanted)
-        .cloned()
-        .collect();
-    drop(strong);
-    for running in &old {
-        running.handle.release();
-    }
-    for running in &old {
-        let mut state = running.handle.state.clone();
-        let _ = state.wait_for(|state| state.ended).await;
-    }
-    for (handle, config) in new {
-        if let Some(config) = config {
-            handle.configure(config);
+    let old = loop {
+        let Some(strong) = pools.upgrade() else {
+            return;
+        };
+        if let Some(old) = strong.dismiss() {
+            break old;
         }
-    }
+        drop(strong);
+        sleep(PLANNING).await;
+    };
+    end(old).await;
     let Some(pools) = pools.upgrade() else { return };
     let ended = |running: &Running| running.handle.state.borrow().ended;
-    pools.lock().running.retain(|running| !ended(running));
+    let mut state = pools.lock();
+    state.running.retain(|running| !ended(running));
+    let moved = new.iter().filter(|(_, origin)| *origin == Origin::Moved);
+    for (handle, _) in moved {
+        // What is configured now: another plan may have been committed since.
+        let running = state.running.iter().find(|it| it.handle.is_same(handle));
+        if let Some(running) = running {
+            handle.configure(running.config.clone());
+        }
+    }
+    drop(state);
     pools.report();
 }
 
@@ -384,11 +439,12 @@ impl Running {
             );
         }
         if self.config.space.pattern.ends_with_mdns_local() {
-            notes.push(format!(
-                "names under .local, as in {}, are asked for by mDNS on most desktops and never \
-                 reach a DNS server there",
-                self.key.names
-            ));
+            // The same for all such pools, so that it is said once.
+            notes.push(
+                "most desktops ask for names under .local by mDNS, so their queries do not reach a \
+                 DNS server"
+                    .to_owned(),
+            );
         }
         PoolStatus {
             pool: self.config.pool.clone(),
@@ -420,3 +476,6 @@ impl fmt::Debug for Plan {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

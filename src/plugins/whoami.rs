@@ -4,9 +4,9 @@
 //! additional section has the client's address and an SRV record with its port, under `_udp.` or
 //! `_tcp.` before the name. Names keep the letters' case of the question.
 
-use answer::{
-    Lookup, LookupName, MAX_NAME, Name, Owner, RecordData, RecordType, Rrset, Section, Soa, Zone,
-};
+use std::net::IpAddr;
+
+use answer::{Class, MAX_NAME, Owner, RecordType, Section};
 
 use super::{Build, Definition, Exchange, Part, Plugin, Setup, Step, Transport};
 
@@ -49,8 +49,19 @@ impl Plugin for WhoAmI {
 
     fn request(&self, exchange: &mut Exchange<'_, '_>) -> Step {
         exchange.reply.set_authoritative(true);
-        let (rtype, address) = RecordData::address(exchange.peer.ip().to_canonical());
-        add(exchange, Owner::QUESTION, rtype, address);
+        match exchange.peer.ip().to_canonical() {
+            IpAddr::V4(address) => {
+                add(exchange, Owner::QUESTION, RecordType::A, &address.octets());
+            }
+            IpAddr::V6(address) => {
+                add(
+                    exchange,
+                    Owner::QUESTION,
+                    RecordType::AAAA,
+                    &address.octets(),
+                );
+            }
+        }
         let label: &[u8] = match exchange.transport {
             Transport::Udp => b"\x04_udp",
             Transport::Tcp => b"\x04_tcp",
@@ -63,32 +74,21 @@ impl Plugin for WhoAmI {
         {
             start.copy_from_slice(label);
             end.copy_from_slice(question);
-            let length = label.len() + question.len();
-            let port = RecordData::srv(0, 0, exchange.peer.port(), &Name::root());
-            add(
-                exchange,
-                Owner::Name(owner.get(..length).unwrap_or_default()),
-                RecordType::SRV,
-                port,
-            );
+            let owner = owner
+                .get(..label.len() + question.len())
+                .unwrap_or_default();
+            let [high, low] = exchange.peer.port().to_be_bytes();
+            // Priority and weight 0, and the root for a target: this is about the port alone.
+            let data = [0, 0, 0, 0, high, low, 0];
+            add(exchange, Owner::Name(owner), RecordType::SRV, &data);
         }
         Step::Answered
     }
 }
 
-/// Adds one record to the additional section. Records reach a reply through a zone, so this makes
-/// one for the moment: nobody asks `whoami` often enough for that to matter.
-fn add(exchange: &mut Exchange<'_, '_>, owner: Owner<'_>, rtype: RecordType, data: RecordData) {
-    let name = Name::root();
-    let soa = Soa::new(name.clone(), name.clone(), 0);
-    let mut edit = Zone::new(name.clone(), 0, &soa).edit();
-    if edit.set(&name, &Rrset::new(rtype, 0, [data])).is_err() {
-        return;
-    }
-    let zone = edit.finish();
-    if let Lookup::Found(record) = zone.lookup(&LookupName::from(&name), rtype) {
-        exchange
-            .reply
-            .records(Section::Additional, owner, record, 0);
-    }
+/// Adds one record with TTL 0 to the additional section.
+fn add(exchange: &mut Exchange<'_, '_>, owner: Owner<'_>, rtype: RecordType, data: &[u8]) {
+    exchange
+        .reply
+        .record(Section::Additional, owner, (rtype, Class::IN), 0, data);
 }

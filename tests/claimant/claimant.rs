@@ -172,6 +172,7 @@ fn start(options: &Options, name: &str) -> Result<PoolHandle, String> {
     let config = PoolConfig {
         pool: "worker".to_owned(),
         space,
+        claim: true,
         ttl: Duration::from_millis(options.ttl),
         sticky: options.sticky.map(Duration::from_millis),
         node: None,

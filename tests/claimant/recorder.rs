@@ -26,8 +26,8 @@ pub(crate) struct Recorder {
     claimant: String,
     file: File,
     pool: PoolHandle,
-    /// What the pool said last.
-    told: Option<Claim>,
+    /// What the pool said last: its claim, and how many it has lost.
+    told: (Option<Claim>, u64),
     /// The claim that was written down and has not ended.
     current: Option<Claim>,
     /// The claim that the pool said is over.
@@ -43,7 +43,7 @@ impl Recorder {
             claimant: claimant.to_owned(),
             file,
             pool,
-            told: None,
+            told: (None, 0),
             current: None,
             over: None,
             early: Vec::new(),
@@ -53,12 +53,12 @@ impl Recorder {
     /// Records until the pool has ended.
     pub(crate) fn run(mut self, every: Duration) -> io::Result<()> {
         loop {
-            let (claim, ended) = {
+            let (claim, losses, ended) = {
                 let state = self.pool.state.borrow();
                 let slot = state.held.as_ref().map(|(slot, _)| *slot);
-                (slot.zip(state.epoch), state.ended)
+                (slot.zip(state.epoch), state.lost, state.ended)
             };
-            self.follow(claim)?;
+            self.follow(claim, losses)?;
             if let Some(stamp) = self.pool.ownership.check() {
                 self.used(stamp)?;
             }
@@ -69,24 +69,29 @@ impl Recorder {
         }
     }
 
-    fn follow(&mut self, claim: Option<Claim>) -> io::Result<()> {
-        let before = std::mem::replace(&mut self.told, claim);
-        if before == claim {
+    fn follow(&mut self, claim: Option<Claim>, losses: u64) -> io::Result<()> {
+        let (before, losses_before) = std::mem::replace(&mut self.told, (claim, losses));
+        if (before, losses_before) == (claim, losses) {
             return Ok(());
         }
         let now = BootTime::now().nanoseconds();
-        if before.is_some() {
+        // Regained, and perhaps lost once more since.
+        let regained = claim == self.over || losses != losses_before;
+        if let Some(first) = self.early.first().filter(|_| regained) {
+            self.begin(first.at.nanoseconds(), self.over)?;
+            self.write_early()?;
+        }
+        if before.is_some() && before != claim {
             self.over = before;
-            if self.current == before {
-                self.end(now)?;
-            }
+        }
+        let is_over = self.current == before || self.current == self.over;
+        if self.current != claim && (claim.is_some() || is_over) {
+            self.end(now)?;
         }
         if claim.is_some() && self.current != claim {
-            self.end(now)?;
-            let first = self.early.first().map(|stamp| stamp.at.nanoseconds());
-            self.begin(first.unwrap_or(now), claim)?;
+            self.begin(now, claim)?;
         }
-        self.write_early()
+        Ok(())
     }
 
     fn used(&mut self, stamp: Stamp) -> io::Result<()> {

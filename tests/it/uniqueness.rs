@@ -39,18 +39,13 @@ const LONG: Duration = Duration::from_secs(600);
 static MACHINE: RwLock<()> = RwLock::const_new(());
 
 /// Looks until there is something, for as long as a busy machine may need.
-async fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
-    within(BOUND, what, look).await
-}
-
-/// Looks until there is something, for so long.
-async fn within<T>(bound: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + bound;
+async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + BOUND;
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(Instant::now() < end, "not within {bound:?}: {what}");
+        assert!(Instant::now() < end, "not within {BOUND:?}: {what}");
         sleep(Duration::from_millis(10)).await;
     }
 }

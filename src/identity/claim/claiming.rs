@@ -16,10 +16,14 @@ impl Claimant {
                 self.open(now);
             }
             Phase::Settling { .. } | Phase::Holding(_) => {
-                let own = self.held().map(|held| held.slot);
-                match listing.entries.iter().find(|entry| Some(entry.slot) == own) {
-                    Some(entry) => self.saw_own_slot(entry),
-                    None => self.doubt(),
+                let Some((slot, epoch)) = self.held().map(|held| (held.slot, held.epoch)) else {
+                    return;
+                };
+                match listing.entries.iter().find(|entry| entry.slot == slot) {
+                    Some(entry) if entry.epoch >= epoch => self.saw_own_slot(entry),
+                    // Either the listing is older than our claim, or the store has gone back in
+                    // time: a restored backup.
+                    _ => self.doubt(),
                 }
             }
             _ => {}

@@ -56,6 +56,11 @@ impl View {
         node: Option<&str>,
         ahead: u32,
     ) -> Option<(Slot, Guard)> {
+        let room = self.room(limit);
+        // Who waits in a full pool asks at every change of it.
+        if room == 0 {
+            return None;
+        }
         if let Some(own) = node.and_then(|node| self.reservation_of(node, limit)) {
             return Some((
                 own.slot,
@@ -65,6 +70,9 @@ impl View {
             ));
         }
         let ahead = ahead as usize;
+        if ahead >= room {
+            return None;
+        }
         let free = || {
             (1..=limit)
                 .filter(|slot| !self.held.contains(slot) && !self.reserved.contains_key(slot))
@@ -100,7 +108,16 @@ impl View {
 
     /// Whether a slot up to `limit` is not held.
     pub(super) fn has_room(&self, limit: Slot) -> bool {
-        self.held.range(..=limit).count() < limit as usize
+        self.room(limit) > 0
+    }
+
+    /// How many slots up to `limit` are not held.
+    fn room(&self, limit: Slot) -> usize {
+        let held = match self.held.last() {
+            Some(last) if *last > limit => self.held.range(..=limit).count(),
+            _ => self.held.len(),
+        };
+        (limit as usize).saturating_sub(held)
     }
 
     fn reserve(&mut self, reservations: &[Reservation]) {

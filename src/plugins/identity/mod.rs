@@ -146,13 +146,13 @@ impl Plugin for Identity {
 impl PoolNames {
     /// Answers for a name that the pool owns.
     fn answer(&self, exchange: &mut Exchange<'_, '_>) -> Step {
-        if let Some(step) = self.trust.apply(exchange) {
-            return step;
-        }
         let missing = self.lookup(exchange) == Lookup::NoSuchName;
         if missing && self.trust == Trust::Stale {
             // Somebody may have claimed it since.
             return fail(exchange, NETWORK_ERROR, "the store is away");
+        }
+        if let Some(step) = self.trust.apply(exchange) {
+            return step;
         }
         let passed_on = |zone: &Name| exchange.name.is_at_or_below(zone);
         if missing && self.fallthrough.iter().any(passed_on) {

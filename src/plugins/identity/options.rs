@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use answer::Name;
-use corefile::{Diagnostic, Directive, Span, Token};
+use corefile::{Diagnostic, Directive, Token};
 
 use super::setup::Preset;
 use crate::identity::address::AddressSelection;
@@ -49,9 +49,8 @@ pub(super) struct Options<'a> {
 /// What they say of the store.
 #[derive(Debug, Default)]
 pub(super) struct StoreOptions<'a> {
-    /// [`Some`] where the store is etcd.
-    pub(super) endpoints: Option<Vec<String>>,
-    pub(super) endpoint_span: Option<Span>,
+    /// The URLs, [`Some`] where the store is etcd.
+    pub(super) endpoints: Option<&'a [Token]>,
     /// The folder of the local store.
     pub(super) path: Option<PathBuf>,
     pub(super) credentials: Option<Credentials>,
@@ -126,8 +125,7 @@ fn option<'a>(
         "pattern" => options.pattern = Some(line.one_argument("pattern worker{{.ID}}.tf.local.")?),
         "limit" => options.limit = Some(line.one_argument("limit N")?.integer(1..=MOST_SLOTS)?),
         "endpoint" if preset == Preset::Idetcd => {
-            options.store.endpoints = Some(endpoints(line.at_least(1, "endpoint URL...")?));
-            options.store.endpoint_span = Some(line.line());
+            options.store.endpoints = Some(line.at_least(1, "endpoint URL...")?);
         }
         "store" if preset == Preset::Identity => store(&mut options.store, line, found)?,
         name if STORE_OPTIONS.contains(&name) => store_option(&mut options.store, line)?,
@@ -154,9 +152,10 @@ fn option<'a>(
         }
         "address" => {
             for word in line.at_least(1, "address auto|INTERFACE|CIDR|IP...")? {
-                let selection = AddressSelection::parse(&word.text)
-                    .map_err(|message| Diagnostic::error(word.span, message))?;
-                options.addresses.push(selection);
+                match AddressSelection::parse(&word.text) {
+                    Ok(selection) => options.addresses.push(selection),
+                    Err(message) => found.push(Diagnostic::error(word.span, message)),
+                }
             }
         }
         "port" => port(&mut options.ports, line)?,
@@ -185,10 +184,6 @@ fn names(preset: Preset) -> Vec<&'static str> {
     }
 }
 
-fn endpoints(words: &[Token]) -> Vec<String> {
-    words.iter().map(|word| word.text.clone()).collect()
-}
-
 /// `store etcd URL...` or `store local [PATH]`; the options of etcd may stand in its block.
 fn store<'a>(
     store: &mut StoreOptions<'a>,
@@ -212,8 +207,7 @@ fn store<'a>(
             return Err(Diagnostic::error(kind.span, message).help(help));
         }
         ("etcd", urls) => {
-            store.endpoints = Some(endpoints(urls));
-            store.endpoint_span = Some(line.line());
+            store.endpoints = Some(urls);
         }
         _ => return Err(kind.unknown("store", &["etcd", "local"])),
     }

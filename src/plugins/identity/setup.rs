@@ -255,35 +255,41 @@ fn store(
         }
         return Some(StoreConfig::Local(store.path.clone()));
     }
-    let default = || vec!["http://localhost:2379".to_owned()];
+    let words = store.endpoints.unwrap_or_default();
+    let endpoints = match words {
+        [] => vec!["http://localhost:2379".to_owned()],
+        words => words.iter().map(|word| word.text.clone()).collect(),
+    };
     let layout = match preset {
         Preset::Identity => Layout::default(),
         Preset::Idetcd => Layout::Idetcd,
     };
     let etcd = EtcdOptions {
-        endpoints: store.endpoints.clone().unwrap_or_else(default),
+        endpoints,
         credentials: store.credentials.clone(),
         tls: store.tls.clone(),
         prefix: store.prefix.clone(),
         layout: store.layout.unwrap_or(layout),
     };
-    let place = store.endpoint_span.unwrap_or(directive.name.span);
-    let checks = [
-        etcd.check()
-            .map_err(|message| Diagnostic::error(place, message)),
-        pattern
-            .map_or(Ok(()), |pattern| etcd.accepts(pattern))
-            .map_err(|message| {
-                let span = options
-                    .pattern
-                    .map_or(directive.name.span, |word| word.span);
-                Diagnostic::error(span, message)
-            }),
-    ];
-    let errors = checks
-        .into_iter()
-        .filter_map(Result::err)
-        .collect::<Vec<_>>();
+    let mut errors: Vec<Diagnostic> = words
+        .iter()
+        .filter_map(|word| {
+            let error = EtcdOptions::check_endpoint(&word.text).err()?;
+            Some(Diagnostic::error(word.span, error))
+        })
+        .collect();
+    if errors.is_empty()
+        && let Err(error) = etcd.check()
+    {
+        // What is left is how endpoints and certificates go together.
+        let tls = store.only_etcd.iter().find(|word| word.text == "tls");
+        let word = tls.copied().or(words.first()).unwrap_or(&directive.name);
+        errors.push(Diagnostic::error(word.span, error));
+    }
+    if let Some(Err(error)) = pattern.map(|pattern| etcd.accepts(pattern)) {
+        let word = options.pattern.unwrap_or(&directive.name);
+        errors.push(Diagnostic::error(word.span, error));
+    }
     let fine = errors.is_empty();
     found.extend(errors);
     fine.then_some(StoreConfig::Etcd(etcd))

@@ -129,6 +129,9 @@ fn text(error: &Error) -> String {
     if line.contains("user name is empty") {
         line.push_str(" (it wants a user and a password)");
     }
+    if let Some((words, _)) = line.split_once(" (os error") {
+        line.truncate(words.len());
+    }
     line.replace(['\n', '\r'], " ")
 }
 

@@ -77,6 +77,15 @@ impl EtcdOptions {
         Ok(())
     }
 
+    /// Checks one endpoint.
+    ///
+    /// # Errors
+    ///
+    /// One line that says what is wrong with the URL, without a password in it.
+    pub fn check_endpoint(endpoint: &str) -> Result<(), String> {
+        url(endpoint).map(drop)
+    }
+
     /// Checks everything that needs no connection.
     pub(crate) fn check(&self) -> Result<(), String> {
         if self.endpoints.is_empty() {

@@ -39,7 +39,7 @@ fn a_mistake_is_shown_where_it_is() {
 3 |         patern worker{{.ID}}.tf.local.
   |         ^^^^^^ did you mean `pattern`?
   |
-  = help: accepted here: pattern, limit, store, credentials, tls, prefix, layout, ttl, answer_ttl, node, sticky, address, port, meta, health, on, stale, fallthrough
+  = help: accepted here: pattern, limit, store, credentials, tls, prefix, layout, claim, ttl, answer_ttl, node, sticky, address, port, meta, health, on, stale, fallthrough
 
 error: `0` is out of range
  --> Corefile:4:15
@@ -65,7 +65,7 @@ error: "10.0.0.300" is neither an address nor a network nor an interface: accept
 6 |         address 10.0.0.300 10.0.0.0/33
   |                 ^^^^^^^^^^
 
-error: "10.0.0.0/33" is no network: the length goes from 0 to 32
+error: "10.0.0.0/33" is no network: the prefix has at most 32 bits
  --> Corefile:6:28
   |
 6 |         address 10.0.0.300 10.0.0.0/33
@@ -148,8 +148,8 @@ fn store_refused(folder: &str) -> Ended {
         "{}",
         ended.errors
     );
-    let shown = format!(" --> Corefile:2:5\n  |\n2 |     identity worker {{\n");
-    assert!(ended.errors.contains(&shown), "{}", ended.errors);
+    let shown = " --> Corefile:2:5\n  |\n2 |     identity worker {\n";
+    assert!(ended.errors.contains(shown), "{}", ended.errors);
     ended
 }
 
@@ -161,7 +161,7 @@ fn a_store_that_cannot_be_used_ends_the_start() {
     let path = folder.path().display().to_string();
     let newer = folder.path().join("newer");
     std::fs::create_dir(&newer).expect("a folder");
-    std::fs::write(newer.join("FORMAT"), "callsign names 99\n").expect("a file");
+    std::fs::write(newer.join("FORMAT"), "callsign-local 99\n").expect("a file");
     let ended = store_refused(&newer.display().to_string());
     assert!(
         ended.errors.contains("99") && ended.errors.contains("newer"),

@@ -55,10 +55,14 @@ fn pool_beside(etcd: &Etcd, options: &str, beside: &str) -> String {
         .replace("{beside}", beside)
 }
 
-/// Starts a node and waits until it holds a name, which is given too.
+/// Starts a node and waits until it holds a name, which is given too, and answers for it.
 fn node(corefile: &str) -> (Callsign, String) {
     let callsign = Callsign::start(corefile);
     let name = held(&callsign);
+    eventually("the node answers for itself", || {
+        let text = data(callsign.address(), &name, "TXT");
+        (!text.is_empty()).then_some(())
+    });
     (callsign, name)
 }
 
@@ -77,7 +81,12 @@ fn data(server: SocketAddr, name: &str, rtype: &str) -> Vec<String> {
 /// The data of records of one type, sorted.
 fn data_of(records: &[String], rtype: &str) -> Vec<String> {
     let marker = format!(" IN {rtype} ");
-    let data = |record: &String| Some(record.split_once(&marker)?.1.to_owned());
+    let data = |record: &String| {
+        let data = record.split_once(&marker)?.1;
+        // The reader shows targets without the dot at their end.
+        let target = matches!(rtype, "SRV" | "PTR") && !data.ends_with('.');
+        Some(format!("{data}{}", if target { "." } else { "" }))
+    };
     let mut data: Vec<String> = records.iter().filter_map(data).collect();
     data.sort();
     data
@@ -128,4 +137,16 @@ fn record(etcd: &Etcd, key: &str) -> serde_json::Value {
 /// The key of a slot of [`POOL`].
 fn slot_key(slot: u32) -> String {
     format!("/callsign/v1/worker%d.tf.local./slots/{slot:08}")
+}
+
+/// The key of a reservation of [`POOL`].
+fn reservation_key(slot: u32) -> String {
+    format!("/callsign/v1/worker%d.tf.local./resv/{slot:08}")
+}
+
+/// Waits until a slot waits for its node, which is written soon after the claim.
+fn waits_for_its_node(etcd: &Etcd, slot: u32) {
+    eventually("the slot waits for its node", || {
+        (!value(etcd, &reservation_key(slot)).is_empty()).then_some(())
+    });
 }

@@ -39,7 +39,7 @@ impl Namespace {
         let keeper = Command::new("unshare")
             .args(["--net", "--mount", "sh", "-c"])
             .arg(
-                "mount -t tmpfs none /var/lib && ip link set lo up && echo ready && exec sleep 600",
+                "mount -t tmpfs -o mode=755 none /var/lib && ip link set lo up && echo ready && exec sleep 600",
             )
             .stdout(Stdio::piped())
             .spawn()

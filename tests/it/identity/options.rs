@@ -134,3 +134,22 @@ fn patterns_may_be_formatted() {
         NXDOMAIN
     );
 }
+
+/// If this fails, a machine that should only answer takes a name from the nodes, or cannot be
+/// given one later.
+#[test]
+fn a_node_can_answer_without_a_name_of_its_own() {
+    let etcd = Etcd::start();
+    let (_member, _) = node(&pool(&etcd, "address 10.0.0.1"));
+    let watcher = Callsign::start(&pool(&etcd, "claim off\naddress 10.0.0.2"));
+    let server = watcher.address();
+    resolves(server, "worker.tf.local.", "A", &["10.0.0.1"]);
+    assert_eq!(value(&etcd, &slot_key(2)), "");
+    for (setting, expected) in [("on", vec!["10.0.0.2"]), ("off", vec![])] {
+        watcher.rewrite(&pool(&etcd, &format!("claim {setting}\naddress 10.0.0.2")));
+        watcher.signal(nix::sys::signal::Signal::SIGHUP);
+        resolves(server, "worker2.tf.local.", "A", &expected);
+    }
+    watcher.says("worker2.tf.local. is released");
+    resolves(server, "worker1.tf.local.", "A", &["10.0.0.1"]);
+}

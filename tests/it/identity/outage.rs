@@ -113,6 +113,26 @@ fn a_node_waits_for_a_store_that_is_not_there_yet() {
     );
 }
 
+/// If this fails, a node comes out of an outage that was longer than its lease without its name,
+/// or with a log that says nonsense.
+#[test]
+fn a_name_that_was_lost_in_an_outage_is_claimed_again() {
+    let mut etcd = Etcd::start();
+    let (callsign, _) = node(&pool(&etcd, "address 10.0.0.1\nttl 1s\nstale 1h"));
+    etcd.kill();
+    callsign.says("the lease of worker1.tf.local. is not being renewed");
+    callsign.says("worker1.tf.local. is lost: the store could not be reached");
+    let reply = with_edns(callsign.address(), "worker1.tf.local.", "A");
+    assert_eq!(data_of(&reply.answer, "A"), ["10.0.0.1"]);
+    etcd.restart();
+    let said = callsign.output_has("this node is worker1.tf.local. (epoch", 2);
+    assert!(!said.contains("of  is"), "a line without a name:\n{said}");
+    assert!(
+        !said.contains("os error"),
+        "a number that means nothing:\n{said}"
+    );
+}
+
 /// If this fails, a node whose etcd lost everything goes on with a name that another may take.
 #[test]
 fn a_node_claims_again_in_an_etcd_that_came_back_empty() {

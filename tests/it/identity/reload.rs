@@ -21,7 +21,13 @@ fn what_stays_keeps_its_claim() {
     let (callsign, name) = node(&corefile);
     let server = callsign.address();
     let epoch = epoch(&callsign);
-    let revision = || etcd.control(&["get", &slot_key(1), "--write-out", "fields"]);
+    let revision = || {
+        let fields = etcd.control(&["get", &slot_key(1), "--write-out", "fields"]);
+        let revision = fields
+            .lines()
+            .find(|line| line.starts_with("\"ModRevision\""));
+        revision.expect("the record is there").to_owned()
+    };
     let before = revision();
     callsign.signal(Signal::SIGUSR1);
     callsign.output_has("reloaded", 1);

@@ -16,6 +16,7 @@ fn a_slot_waits_while_others_come_and_go() {
     let corefile = pool(&etcd, "sticky 1h");
     let (mut first, name) = node(&corefile);
     assert_eq!(name, "worker1.tf.local.");
+    waits_for_its_node(&etcd, 1);
     stop(&mut first);
     for _ in 0..2 {
         // Each has a state folder, and so a key, of its own.
@@ -35,6 +36,7 @@ fn a_reservation_gives_way_in_a_full_pool() {
     let (mut first, _) = node(&corefile);
     let (_second, name) = node(&corefile);
     assert_eq!(name, "worker2.tf.local.");
+    waits_for_its_node(&etcd, 1);
     stop(&mut first);
     let (mut third, name) = node(&corefile);
     assert_eq!(name, "worker1.tf.local.");
@@ -45,17 +47,32 @@ fn a_reservation_gives_way_in_a_full_pool() {
     assert_eq!(held(&first), "worker1.tf.local.");
 }
 
+/// If this fails, a slot waits in vain for a node that cannot know who it was.
+#[test]
+fn nothing_waits_for_a_node_without_a_state_folder() {
+    let etcd = Etcd::start();
+    let place = crate::support::callsign::Place::new();
+    place.write("Corefile", &pool(&etcd, "sticky 1h"));
+    place.write("state", "not a folder");
+    let mut callsign = Callsign::start_in(place, &[]);
+    assert_eq!(held(&callsign), "worker1.tf.local.");
+    callsign.says("this node will not find its name again after a restart");
+    stop(&mut callsign);
+    let (_next, name) = node(&pool(&etcd, ""));
+    assert_eq!(name, "worker1.tf.local.");
+}
+
 /// If this fails, a slot waits for a node for longer than it was told to.
 #[test]
 fn a_slot_does_not_wait_for_longer_than_it_should() {
     let etcd = Etcd::start();
     let corefile = pool(&etcd, "sticky 2s");
     let (mut first, _) = node(&corefile);
+    waits_for_its_node(&etcd, 1);
     stop(&mut first);
-    let reservation = "/callsign/v1/worker%d.tf.local./resv/00000001";
-    assert_ne!(value(&etcd, reservation), "");
+    assert_ne!(value(&etcd, &reservation_key(1)), "");
     eventually("the reservation is over", || {
-        value(&etcd, reservation).is_empty().then_some(())
+        value(&etcd, &reservation_key(1)).is_empty().then_some(())
     });
     let (_second, name) = node(&corefile);
     assert_eq!(name, "worker1.tf.local.");

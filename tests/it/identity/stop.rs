@@ -30,7 +30,6 @@ fn a_stopped_node_is_gone_at_once() {
         // On one machine it is far below 100 ms; the lease would last 20 s.
         assert!(gone < Duration::from_secs(1), "{signal}: {gone:?}");
     }
-    assert_eq!(value(&etcd, &slot_key(1)), "");
 }
 
 /// If this fails, a name that is given back is lost to the node that comes back for it.
@@ -40,6 +39,9 @@ fn a_node_that_was_stopped_gets_its_name_back() {
     let (mut first, _) = node(&pool(&etcd, ""));
     let (mut second, name) = node(&pool(&etcd, ""));
     assert_eq!(name, "worker2.tf.local.");
+    for slot in [1, 2] {
+        waits_for_its_node(&etcd, slot);
+    }
     for callsign in [&mut first, &mut second] {
         callsign.signal(Signal::SIGTERM);
         assert!(callsign.ended().success());

@@ -5,6 +5,7 @@
 
 use history::{Event, Violation, What};
 
+use super::scene::assert_none;
 use super::*;
 
 /// From when a holder can see the store until it has noticed, a busy machine included.
@@ -43,7 +44,7 @@ async fn a_record_that_is_deleted_by_hand_is_missed_within_a_second() {
     // Both may have been owners until the first one noticed, but never in the wrong order.
     let mut violations = scene.violations();
     violations.retain(|it| !matches!(it, Violation::Overlap { at, .. } if *at <= ended));
-    scene.fails_for(&violations);
+    assert_none(&violations);
 }
 
 /// The data are gone. Names are claimed anew, and until then nobody may go on for long.
@@ -133,5 +134,5 @@ fn only_the_old_was_doubled(scene: &Scene, claimants: &[&Claimant]) {
         Violation::Epoch { .. } => false,
         _ => true,
     });
-    scene.fails_for(&violations);
+    assert_none(&violations);
 }

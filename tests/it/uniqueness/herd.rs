@@ -29,6 +29,7 @@ async fn a_hundred_at_once_get_the_names_from_1_to_100() {
         claimant.is_ready().await;
     }
     let open = File::options().write(true).open(&barrier);
+    let open = open.expect("somebody waits at it");
     let everybody = || (scene.onlooker.holders().len() == 100).then_some(());
     until("everybody stands in the store", everybody).await;
     let mut slots = scene.all_hold(&herd.iter().collect::<Vec<_>>()).await;

@@ -2,7 +2,8 @@
 
 use std::fs::File;
 
-use history::Violation;
+use callsign::clock::BootTime;
+use history::{Event, Violation, What};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
@@ -36,6 +37,7 @@ async fn looking_before_writing_is_found() {
         }
         gate.delay(Duration::from_millis(300));
         let open = File::options().write(true).open(&barrier);
+        let open = open.expect("somebody waits at it");
         scene.all_hold(&herd.iter().collect::<Vec<_>>()).await;
         drop(open);
         let violations = scene.violations();
@@ -57,25 +59,36 @@ async fn looking_before_writing_is_found() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deadline_counted_from_the_receipt_is_found() {
     let _machine = MACHINE.read().await;
+    let ttl = Duration::from_secs(5);
     for _ in 0..TRIES {
         let etcd = Etcd::start();
         let scene = Scene::at(&etcd);
         let gate = Gate::before(etcd.port()).await;
-        gate.delay(Duration::from_millis(800));
-        let late = scene.claimant("late").behind(&gate).limit(1);
-        let late = late.ttl(Duration::from_secs(4));
+        let late = scene.claimant("late").behind(&gate).limit(1).ttl(ttl);
         let late = late.with("--mutation", "receipt-deadline").start();
         late.claims().await;
         let other = scene.claimant("other").limit(1).start();
         other.says("all 1 slots are taken").await;
+        let after = |time: Duration| {
+            let end = BootTime::now() + time;
+            let used = |event: &Event| matches!(event.what, What::Used { .. });
+            let late = &late;
+            let look = move || {
+                let events = late.events();
+                let found = |it: &Event| used(it) && it.at >= end.nanoseconds();
+                events.iter().any(found).then_some(())
+            };
+            until("the slot is still used", look)
+        };
+        // Its stream of renewals is there.
+        after(ttl / 2).await;
+        gate.delay(Duration::from_millis(850));
+        // What it believes now rests on an answer that came late.
+        after(ttl).await;
         gate.set(Way::Deaf);
         other.claims().await;
         late.loses(1).await;
-        let violations = scene.violations();
-        if violations
-            .iter()
-            .any(|it| matches!(it, Violation::Overlap { .. }))
-        {
+        if overlaps(&scene) {
             return;
         }
     }
@@ -97,4 +110,9 @@ async fn a_claim_that_is_given_up_without_revoking_its_lease_is_found() {
         violations.iter().any(found).then_some(())
     };
     until("the onlooker saw both claims", twice).await;
+}
+
+fn overlaps(scene: &Scene) -> bool {
+    let overlap = |it: &Violation| matches!(it, Violation::Overlap { .. });
+    scene.violations().iter().any(overlap)
 }

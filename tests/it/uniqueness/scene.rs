@@ -120,14 +120,14 @@ impl Scene {
         let history = self.history();
         let uses = |event: &Event| matches!(event.what, What::Used { .. });
         assert!(history.iter().any(uses), "nobody used anything");
-        self.fails_for(&history::check(&history));
+        assert_none(&history::check(&history));
     }
+}
 
-    /// None of these may be.
-    pub(super) fn fails_for(&self, violations: &[Violation]) {
-        let lines: Vec<String> = violations.iter().map(ToString::to_string).collect();
-        assert!(lines.is_empty(), "{}", lines.join("\n"));
-    }
+/// None of these may have happened.
+pub(super) fn assert_none(violations: &[Violation]) {
+    let lines: Vec<String> = violations.iter().map(ToString::to_string).collect();
+    assert!(lines.is_empty(), "{}", lines.join("\n"));
 }
 
 impl Drop for Scene {

@@ -340,6 +340,22 @@ fn a_record_deleted_by_hand_is_asked_about_and_given_up() {
     assert_eq!(lost.first(), Some(&Action::Disown));
 }
 
+/// A backup was restored: an older record stands in our slot, under a smaller number than ours.
+#[test]
+fn a_listing_from_before_our_claim_is_asked_about() {
+    let mut bench = Bench::new(|settings| settings.sticky = None);
+    bench.holding();
+    let restored = Listing {
+        revision: 6,
+        entries: vec![entry(1, 5, "other", "i", 3)],
+        reservations: vec![],
+    };
+    let verify = bench.list(&restored);
+    assert!(matches!(sent(&verify).1, Request::Verify { slot: 1, .. }));
+    let lost = bench.answer(&verify, Reply::Gone);
+    assert_eq!(lost.first(), Some(&Action::Disown));
+}
+
 #[test]
 fn an_own_update_whose_answer_was_lost_is_recognised() {
     let mut bench = Bench::new(|settings| settings.sticky = None);
