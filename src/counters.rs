@@ -4,11 +4,13 @@
 //! [`Counters`] that are its own. Whoever wants to know sums over all of them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-/// Defines each count once: its name, its meaning, its place.
+use crate::mutex::locked;
+
+/// Defines each count once: its meaning, its place, its name in logs.
 macro_rules! counts {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
+    ($($(#[$doc:meta])* $name:ident $word:literal,)*) => {
         /// What is counted.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Count { $($(#[$doc])* $name,)* }
@@ -16,37 +18,43 @@ macro_rules! counts {
         impl Count {
             /// Every count.
             pub const ALL: &'static [Count] = &[$(Count::$name),*];
+
+            /// The count's name in logs.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Count::$name => $word,)* }
+            }
         }
     };
 }
 
 counts! {
     /// Messages that arrived.
-    Requests,
+    Requests "requests",
     /// Replies that were written, those of malformed requests included.
-    Replies,
+    Replies "replies",
     /// Messages that got no reply: too short to have a header, or replies themselves.
-    Ignored,
+    Ignored "ignored",
     /// Requests that were no well-formed query.
-    Malformed,
+    Malformed "malformed",
     /// Queries that had to wait for something.
-    Deferred,
+    Deferred "deferred",
     /// Queries that had to wait and were dropped because too many did.
-    Overloaded,
+    Overloaded "overloaded",
     /// Queries that waited too long and were told SERVFAIL.
-    Late,
+    Late "late",
     /// Queries that met a programming error and were told SERVFAIL.
-    Panics,
+    Panics "panics",
     /// Replies that the system did not take.
-    Unsent,
+    Unsent "unsent",
     /// Receives that the system refused.
-    ReceiveErrors,
+    ReceiveErrors "receive errors",
     /// TCP connections that were accepted.
-    Connections,
+    Connections "connections",
     /// TCP connections that were closed at once because their peer has too many.
-    Rejected,
+    Rejected "rejected connections",
     /// Accepts that the system refused.
-    AcceptErrors,
+    AcceptErrors "accept errors",
 }
 
 const COUNTS: usize = Count::ALL.len();
@@ -120,7 +128,7 @@ impl Statistics {
     #[must_use]
     pub fn worker(&self) -> Arc<Counters> {
         let counters = Arc::new(Counters::default());
-        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut workers = locked(&self.workers);
         fold_ended(&mut workers);
         workers.push(counters.clone());
         counters
@@ -130,12 +138,7 @@ impl Statistics {
     #[must_use]
     pub fn total(&self) -> Tally {
         let mut total = Tally::default();
-        for counters in self
-            .workers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-        {
+        for counters in locked(&self.workers).iter() {
             counters.read_into(&mut total);
         }
         total

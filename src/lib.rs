@@ -14,10 +14,13 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+mod console;
 pub mod counters;
 pub mod identity;
 pub mod listen;
+mod mutex;
 pub mod plugins;
+pub mod reason;
 pub mod routes;
 pub mod serve;
 pub mod server;

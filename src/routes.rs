@@ -42,9 +42,7 @@ impl Routes {
                 .then(|| self.zones.get(name.suffix(index)))
                 .flatten()
         };
-        (above..=labels)
-            .chain(0..above.min(labels + 1))
-            .find_map(zone)
+        (above..=labels).chain(0..above).find_map(zone)
     }
 }
 

@@ -230,6 +230,16 @@ impl Store for Counting {
         self.etcd.follow(space, feed)
     }
 
+    fn follow_from(
+        &self,
+        space: &Space,
+        feed: mpsc::Sender<Feed>,
+        begin: Pending<'static, ()>,
+    ) -> Pending<'static, ()> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.etcd.follow_from(space, feed, begin)
+    }
+
     fn has_leases(&self) -> bool {
         self.etcd.has_leases()
     }

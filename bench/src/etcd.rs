@@ -146,7 +146,7 @@ impl Etcd {
             .strip_prefix("http://")
             .ok_or("only http://HOST:PORT is measured")?;
         let mut stream = TcpStream::connect(address)?;
-        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        stream.set_read_timeout(Some(START))?;
         write!(stream, "GET {path} HTTP/1.0\r\n\r\n")?;
         let mut text = String::new();
         stream.read_to_string(&mut text)?;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
+use std::ops::Range;
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
@@ -51,17 +52,28 @@ pub struct Herd {
 /// How far those have come who were let loose last.
 #[derive(Debug, Default)]
 struct Progress {
-    /// Since when each holds a name, and after how many requests.
+    newcomers: BTreeSet<u32>,
+    /// Since when each newcomer holds a name, and after how many requests.
     held: BTreeMap<u32, (BootTime, u32)>,
     reserved: BTreeSet<u32>,
     reservations: usize,
+    losses: usize,
+    clashes: usize,
+}
+
+impl Progress {
+    /// Whether everybody has a name, and for the next time as well.
+    fn is_complete(&self) -> bool {
+        self.held.len() == self.newcomers.len() && self.reserved.is_superset(&self.newcomers)
+    }
 }
 
 #[derive(Debug)]
 struct Process {
     killed: Killed,
     input: ChildStdin,
-    first: u32,
+    /// Their numbers.
+    claimants: Range<u32>,
 }
 
 /// What a process says.
@@ -133,7 +145,7 @@ impl Herd {
         let firsts = self
             .processes
             .drain(..)
-            .map(|process| process.first)
+            .map(|process| process.claimants.start)
             .collect();
         // What the claimants said while they stopped.
         while self.lines.1.try_recv().is_ok() {}
@@ -156,7 +168,7 @@ impl Herd {
         let freed = self.watch_freed()?;
         for mut process in self.processes.drain(..half) {
             process.killed.kill();
-            let dead = process.first..process.first + self.shape.each;
+            let dead = process.claimants;
             self.holders.retain(|claimant, _| !dead.contains(claimant));
         }
         let first = self.next;
@@ -208,47 +220,33 @@ impl Herd {
         for process in &mut fresh {
             writeln!(process.input, "go")?;
         }
+        let newcomers = fresh.iter().flat_map(|it| it.claimants.clone()).collect();
         self.processes.append(&mut fresh);
-        let mut fresh = Progress::default();
-        let (mut clashes, mut losses, mut after) = (0, 0, None);
+        let mut progress = Progress {
+            newcomers,
+            ..Progress::default()
+        };
+        let mut after = None;
         let end = Instant::now() + bound;
-        while fresh.reserved.len() < claimants || fresh.held.len() < claimants {
+        while !progress.is_complete() {
             let rest = end.saturating_duration_since(Instant::now());
             let Ok(line) = self.lines.1.recv_timeout(rest) else {
                 break;
             };
-            match line {
-                Line::Held {
-                    claimant,
-                    slot,
-                    epoch,
-                    at,
-                    requests,
-                } => {
-                    clashes += usize::from(self.holders.values().any(|(other, _)| *other == slot));
-                    self.holders.insert(claimant, (slot, epoch));
-                    fresh.held.insert(claimant, (at, requests));
-                }
-                Line::Lost { claimant } => {
-                    losses += 1;
-                    self.holders.remove(&claimant);
-                    fresh.held.remove(&claimant);
-                }
-                Line::Reserved { claimant } => {
-                    fresh.reservations += 1;
-                    fresh.reserved.insert(claimant);
-                }
-                Line::Ready | Line::Ended => {}
-            }
-            if fresh.held.len() == claimants {
+            self.take(line, &mut progress);
+            if progress.held.len() == claimants {
                 after.get_or_insert_with(|| used(&self.etcd));
             }
         }
         let after = after.unwrap_or_else(|| used(&self.etcd));
         let counts = self.etcd.counts()?.since(&counts);
         let Progress {
-            held, reservations, ..
-        } = fresh;
+            held,
+            reservations,
+            losses,
+            clashes,
+            ..
+        } = progress;
         let mut times: Vec<Duration> = held.values().map(|(at, _)| at.since(barrier)).collect();
         let mut requests: Vec<u32> = held.values().map(|(_, requests)| *requests).collect();
         let last = held.values().map(|(at, _)| *at).max().unwrap_or(barrier);
@@ -276,6 +274,40 @@ impl Herd {
                 after[1].saturating_sub(processor[1]),
             ],
         })
+    }
+
+    /// Notes what a process says. What the dead said last is not heard any more.
+    fn take(&mut self, line: Line, progress: &mut Progress) {
+        let lives = |claimant: &u32| {
+            let mut processes = self.processes.iter();
+            processes.any(|process| process.claimants.contains(claimant))
+        };
+        match line {
+            Line::Held {
+                claimant,
+                slot,
+                epoch,
+                at,
+                requests,
+            } if lives(&claimant) => {
+                let clashes = self.holders.values().any(|(other, _)| *other == slot);
+                progress.clashes += usize::from(clashes);
+                self.holders.insert(claimant, (slot, epoch));
+                if progress.newcomers.contains(&claimant) {
+                    progress.held.insert(claimant, (at, requests));
+                }
+            }
+            Line::Lost { claimant } if lives(&claimant) => {
+                progress.losses += 1;
+                self.holders.remove(&claimant);
+                progress.held.remove(&claimant);
+            }
+            Line::Reserved { claimant } if lives(&claimant) => {
+                progress.reservations += 1;
+                progress.reserved.insert(claimant);
+            }
+            _ => {}
+        }
     }
 
     fn spawn(&self, first: u32) -> Result<Process> {
@@ -327,7 +359,7 @@ impl Herd {
         Ok(Process {
             killed: Killed(child),
             input,
-            first,
+            claimants: first..first + each,
         })
     }
 

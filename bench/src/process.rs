@@ -3,9 +3,7 @@
 use std::process::Child;
 use std::time::Duration;
 
-use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::unistd::Pid;
 
 use crate::Result;
 
@@ -69,18 +67,6 @@ pub fn resident_mebibytes(process: u32) -> Result<u64> {
         .and_then(|number| number.parse::<u64>().ok())
         .unwrap_or_default()
         / 1024)
-}
-
-/// Keeps a process, with the threads that it starts from now on, on one processor.
-///
-/// # Errors
-///
-/// There is no such process or processor.
-pub fn pin(process: u32, processor: usize) -> Result<()> {
-    let mut set = CpuSet::new();
-    set.set(processor)?;
-    sched_setaffinity(Pid::from_raw(process.try_into()?), &set)?;
-    Ok(())
 }
 
 /// Lets this process, and those that it starts, open as many files as the kernel permits: each

@@ -73,13 +73,14 @@ impl Run {
             "highest slot",
             format!("{highest}, {unused} unused below it"),
         );
-        let [middle, most] = [50, 99].map(|part| percentile(&self.times, part));
+        let [early, middle, most] = [10, 50, 99].map(|part| percentile(&self.times, part));
         let last = self.times.last().copied().unwrap_or_default();
         row(
             "seconds from the barrier",
             format!(
-                "{:.2} to the last name; p50 {:.2}, p99 {:.2}",
+                "{:.2} to the last name; p10 {:.2}, p50 {:.2}, p99 {:.2}",
                 last.as_secs_f64(),
+                early.as_secs_f64(),
                 middle.as_secs_f64(),
                 most.as_secs_f64()
             ),

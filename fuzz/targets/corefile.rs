@@ -5,7 +5,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use callsign::config::{self, StartOptions, Text};
+use callsign::config::{self, DNS_PORT, Text};
 use corefile::{Environment, Sources};
 use libfuzzer_sys::fuzz_target;
 
@@ -33,7 +33,7 @@ impl Environment for Made {
 fuzz_target!(|text: &str| {
     let mut sources = Sources::new();
     let text = Text { name: "Corefile".into(), directory: PathBuf::new(), text: text.into() };
-    match config::check(&mut sources, &text, &StartOptions::default(), &Made) {
+    match config::check(&mut sources, &text, DNS_PORT, &Made) {
         Ok(configuration) => {
             config::render(&configuration.warnings, &sources, false);
             assert!(configuration.endpoints.iter().all(|endpoint| !endpoint.zones.is_empty()));

@@ -3,6 +3,7 @@
 
 #![no_main]
 
+use answer::LookupName;
 use callsign::identity::pattern::Pattern;
 use libfuzzer_sys::fuzz_target;
 use template::{Field, Template};
@@ -16,7 +17,7 @@ fuzz_target!(|text: &str| {
     let Ok(pattern) = Pattern::parse(text, "worker") else { return };
     for slot in [1, 9, 10, 1000, u32::MAX] {
         let Some(name) = pattern.name(slot) else { continue };
-        assert_eq!(pattern.slot_of_wire(name.as_wire()), Some(slot));
+        assert!(pattern.owns(&LookupName::from(&name)));
         assert_eq!(pattern.slot_of_text(&pattern.text(slot)), Some(slot));
         assert!(name.is_at_or_below(&pattern.apex()) && name != pattern.list_name());
     }

@@ -1,23 +1,17 @@
 //! `callsign check`: every mistake of a Corefile, or one line that says what it would serve.
 
-use std::io::Write;
-
 use corefile::{ProcessEnvironment, Sources};
 
 use super::flags::Check;
-use crate::config::{self, Configuration, DNS_PORT, StartOptions};
-use crate::server::{FAILED, OK, stderr_has_colors};
+use crate::config::{self, Configuration, DNS_PORT};
+use crate::console::{complain, say, stderr_has_colors};
+use crate::server::{FAILED, OK};
 
 /// Checks; returns the exit status.
 pub(super) fn check(flags: &Check) -> u8 {
     let origin = super::origin(&flags.file);
-    let shown = origin.to_string();
-    let options = StartOptions {
-        dns_port: flags.dns_port.unwrap_or(DNS_PORT),
-        origin,
-        ..StartOptions::default()
-    };
-    let text = match options.origin.read() {
+    let dns_port = flags.dns_port.unwrap_or(DNS_PORT);
+    let text = match origin.read() {
         Ok(text) => text,
         Err(message) => {
             complain(&format!("error: {message}"));
@@ -25,7 +19,7 @@ pub(super) fn check(flags: &Check) -> u8 {
         }
     };
     let mut sources = Sources::new();
-    match config::check(&mut sources, &text, &options, &ProcessEnvironment) {
+    match config::check(&mut sources, &text, dns_port, &ProcessEnvironment) {
         Ok(configuration) => {
             if !configuration.warnings.is_empty() {
                 complain(&config::render(
@@ -34,8 +28,8 @@ pub(super) fn check(flags: &Check) -> u8 {
                     stderr_has_colors(),
                 ));
             }
-            super::say(&format!(
-                "{shown} is right: it would serve {}",
+            say(&format!(
+                "{origin} is right: it would serve {}",
                 summary(&configuration)
             ));
             OK
@@ -63,9 +57,4 @@ fn summary(configuration: &Configuration) -> String {
         .map(endpoint)
         .collect::<Vec<_>>()
         .join(", ")
-}
-
-/// Writes to standard error, which nobody may be reading.
-fn complain(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }

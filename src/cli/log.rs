@@ -5,7 +5,7 @@ use std::io;
 use tracing::warn;
 use tracing_subscriber::EnvFilter;
 
-use crate::server::stderr_has_colors;
+use crate::console::stderr_has_colors;
 
 /// The variable that says what is logged: a level (`debug`), or levels by module
 /// (`warn,callsign::store=debug`).

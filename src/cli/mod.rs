@@ -5,13 +5,13 @@ mod flags;
 mod log;
 
 use std::ffi::OsString;
-use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use crate::config::{DNS_PORT, Origin, StartOptions};
+use crate::console::say;
 use crate::plugins::DIRECTIVES;
 use crate::server;
 use flags::{Arguments, Command, Serve};
@@ -77,9 +77,4 @@ fn default_origin() -> Origin {
         Ok(false) => Origin::BuiltIn,
         Ok(true) | Err(_) => Origin::File(file.to_owned()),
     }
-}
-
-/// Writes a line to standard output, which nobody may be reading.
-fn say(line: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{line}");
 }

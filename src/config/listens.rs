@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use answer::Name;
-use corefile::{Diagnostic, Span};
+use corefile::{Diagnostic, Diagnostics, Span};
 
 use crate::plugins::{BlockDraft, ZoneKey};
 
@@ -61,15 +61,14 @@ pub struct Endpoint {
 }
 
 /// Collects what is served where, and finds zones that are served twice.
-pub(super) fn endpoints(drafts: &[BlockDraft], diagnostics: &mut Vec<Diagnostic>) -> Vec<Endpoint> {
+pub(super) fn endpoints(drafts: &[BlockDraft], diagnostics: &mut Diagnostics) -> Vec<Endpoint> {
     let mut endpoints: Vec<Endpoint> = Vec::new();
     let mut numbers: HashMap<ListenAddress, usize> = HashMap::new();
     let mut seen = Seen::default();
     for (block, draft) in drafts.iter().enumerate() {
         for zone in &draft.zones {
             for (address, span) in addresses(draft, zone) {
-                if let Err(error) = seen.add(zone, address) {
-                    diagnostics.push(error);
+                if diagnostics.keep(seen.add(zone, address)).is_none() {
                     continue;
                 }
                 let number = *numbers.entry(address).or_insert_with(|| {

@@ -10,7 +10,7 @@ pub mod options;
 pub mod reverse;
 
 use answer::Name;
-use corefile::{Diagnostic, Directive, ServerBlock, Sources, Token};
+use corefile::{Diagnostic, Diagnostics, Directive, ServerBlock, Sources, Token};
 
 pub use listens::{Endpoint, ListenAddress};
 pub use options::{BUILT_IN, DNS_PORT, Origin, StartOptions, Text};
@@ -30,7 +30,7 @@ pub struct Configuration {
 }
 
 /// Reads and checks a configuration. `sources` is given every file that was read, so that what is
-/// found can be shown.
+/// found can be shown. Keys without a port mean `dns_port`.
 ///
 /// # Errors
 ///
@@ -38,7 +38,7 @@ pub struct Configuration {
 pub fn check(
     sources: &mut Sources,
     text: &Text,
-    options: &StartOptions,
+    dns_port: u16,
     environment: &dyn corefile::Environment,
 ) -> Result<Configuration, Vec<Diagnostic>> {
     let Text {
@@ -47,7 +47,8 @@ pub fn check(
         text,
     } = text;
     let file = corefile::parse(sources, name, directory, text, environment)?;
-    let mut diagnostics = file.warnings;
+    let mut diagnostics = Diagnostics::new();
+    diagnostics.extend(file.warnings);
     if file.blocks.is_empty() {
         let error = Diagnostic::error(
             None,
@@ -58,7 +59,7 @@ pub fn check(
     let mut drafts: Vec<BlockDraft> = file
         .blocks
         .iter()
-        .map(|block| draft(block, options, &mut diagnostics))
+        .map(|block| draft(block, dns_port, &mut diagnostics))
         .collect();
     // Directive by directive and not block by block, as in CoreDNS: what a directive of one block
     // leaves behind, a later directive of another may use.
@@ -70,7 +71,6 @@ pub fn check(
                 (definition.setup)(&mut Setup {
                     directives: &directives,
                     block: draft,
-                    options,
                     diagnostics,
                 });
             }
@@ -80,21 +80,25 @@ pub fn check(
         diagnostics.extend(unknown_directive(&directive.name));
     }
     let endpoints = listens::endpoints(&drafts, &mut diagnostics);
-    let mut collected = corefile::Diagnostics::new();
-    sort(&mut diagnostics);
-    collected.extend(diagnostics);
     let blocks = drafts.into_iter().map(|draft| draft.parts).collect();
-    let ((endpoints, blocks), warnings) = collected.into_result((endpoints, blocks))?;
+    let ((endpoints, blocks), warnings) = diagnostics
+        .into_result((endpoints, blocks))
+        .map_err(sorted)?;
     Ok(Configuration {
         endpoints,
         blocks,
-        warnings,
+        warnings: sorted(warnings),
     })
 }
 
-/// In the order of the text; what has no place comes first.
-fn sort(diagnostics: &mut [Diagnostic]) {
-    diagnostics.sort_by_key(|diagnostic| diagnostic.span.map(|span| (span.file, span.start)));
+/// In the order of the text; what has no place comes last, as does the number of what was too
+/// much.
+fn sorted(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    diagnostics.sort_by_key(|diagnostic| match diagnostic.span {
+        Some(span) => (false, Some((span.file, span.start))),
+        None => (true, None),
+    });
+    diagnostics
 }
 
 fn named<'a>(block: &'a ServerBlock, name: &str) -> Vec<&'a Directive> {
@@ -128,15 +132,14 @@ fn unknown_directive(word: &Token) -> Option<Diagnostic> {
 }
 
 /// What the keys of a block say.
-fn draft(
-    block: &ServerBlock,
-    options: &StartOptions,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> BlockDraft {
+fn draft(block: &ServerBlock, dns_port: u16, diagnostics: &mut Diagnostics) -> BlockDraft {
     let mut draft = BlockDraft::default();
     for token in &block.keys {
         match keys::parse(&token.text) {
-            Err(error) => diagnostics.push(key_error(token, &error)),
+            Err(error) => {
+                let help = "a key is a zone (`example.org`, `.`) or a network (`10.0.0.0/24`), with `:PORT` after it if wanted";
+                diagnostics.push(key_error(token, &error).help(help));
+            }
             Ok(key) if key.scheme != Scheme::Dns => diagnostics.push(
                 Diagnostic::error(
                     token.span,
@@ -146,7 +149,7 @@ fn draft(
                 .help("write the key without a scheme"),
             ),
             Ok(key) => {
-                let port = key.port.unwrap_or(options.dns_port);
+                let port = key.port.unwrap_or(dns_port);
                 for name in key.zones {
                     if !keys::has_preferred_syntax(&name) {
                         diagnostics.push(odd_zone(token, &name));
@@ -171,6 +174,19 @@ fn odd_zone(token: &Token, name: &Name) -> Diagnostic {
     .label("letters, digits and hyphens are usual (RFC 1035, section 2.3.1)")
 }
 
+/// One of the ZONES of a directive, written like a key without a port: a name, or a network that
+/// stands for its reverse zones.
+///
+/// # Errors
+///
+/// The word is neither.
+pub fn zones(word: &Token) -> Result<Vec<Name>, Diagnostic> {
+    keys::zones(&word.text).map_err(|error| {
+        let help = "a zone is a name (`example.org`, `.`) or a network (`10.0.0.0/24`)";
+        key_error(word, &error).help(help)
+    })
+}
+
 fn key_error(token: &Token, error: &KeyError) -> Diagnostic {
     let at = |message: String, label: String| Diagnostic::error(token.span, message).label(label);
     let shown = token.shown();
@@ -183,12 +199,14 @@ fn key_error(token: &Token, error: &KeyError) -> Diagnostic {
             };
             at(format!("{shown} has an unknown scheme"), label)
         }
-        KeyError::PortMissing => {
-            at(format!("{shown} ends in a colon"), "expected a port after it, or no colon".into())
-        }
-        KeyError::BadPort(port) => {
-            at(format!("`{port}` is not a port"), "expected a number from 1 to 65535".into())
-        }
+        KeyError::PortMissing => at(
+            format!("{shown} ends in a colon"),
+            "expected a port after it, or no colon".into(),
+        ),
+        KeyError::BadPort(port) => at(
+            format!("`{port}` is not a port"),
+            "expected a number from 1 to 65535".into(),
+        ),
         KeyError::BadNetwork(error) => at(format!("{shown} is not a network"), error.to_string()),
         KeyError::BadZone(error) => at(format!("{shown} is not a zone"), error.to_string()),
         KeyError::TooLong(length) => at(
@@ -196,7 +214,6 @@ fn key_error(token: &Token, error: &KeyError) -> Diagnostic {
             format!("it has {length} characters; a zone has at most 255"),
         ),
     }
-    .help("a key is a zone (`example.org`, `.`) or a network (`10.0.0.0/24`), with `:PORT` after it if wanted")
 }
 
 /// Shows diagnostics one below the other, with an empty line between.

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use corefile::MAX_FILE_BYTES;
 
+use crate::reason;
+
 /// The port of DNS over UDP and TCP (RFC 1035 §4.2).
 pub const DNS_PORT: u16 = 53;
 
@@ -103,15 +105,16 @@ impl Origin {
                         format!(
                             "cannot read the Corefile {}: {}",
                             path.display(),
-                            reason(&error)
+                            reason::of(&error)
                         )
                     })?;
                 let directory = path.parent().unwrap_or(Path::new("")).to_owned();
                 (path.display().to_string(), directory, text)
             }
             Self::StandardInput => {
-                let text = read_text(io::stdin().lock())
-                    .map_err(|error| format!("cannot read standard input: {}", reason(&error)))?;
+                let text = read_text(io::stdin().lock()).map_err(|error| {
+                    format!("cannot read standard input: {}", reason::of(&error))
+                })?;
                 ("stdin".to_owned(), PathBuf::new(), text)
             }
             Self::BuiltIn => ("built-in".to_owned(), PathBuf::new(), BUILT_IN.to_owned()),
@@ -132,24 +135,6 @@ fn read_text(from: impl Read) -> io::Result<String> {
     Ok(text)
 }
 
-/// The system's reason without its number.
-#[must_use]
-pub fn reason(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "no such file".to_owned(),
-        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
-        io::ErrorKind::InvalidData => "it is not UTF-8 text".to_owned(),
-        _ => {
-            let text = error.to_string();
-            match text.split_once(" (os error") {
-                Some((text, _)) => text.to_lowercase(),
-                None => text,
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,7 +145,7 @@ mod tests {
         let message = |path: &str| Origin::File(path.into()).read().unwrap_err();
         assert_eq!(
             message("/nowhere/Corefile"),
-            "cannot read the Corefile /nowhere/Corefile: no such file"
+            "cannot read the Corefile /nowhere/Corefile: no such file or directory"
         );
         assert_eq!(
             message("/"),

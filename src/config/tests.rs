@@ -26,10 +26,7 @@ fn checked(text: &str) -> (Result<Configuration, Vec<Diagnostic>>, Sources) {
         directory: PathBuf::new(),
         text: text.into(),
     };
-    (
-        check(&mut sources, &text, &StartOptions::default(), &Nothing),
-        sources,
-    )
+    (check(&mut sources, &text, DNS_PORT, &Nothing), sources)
 }
 
 /// The mistakes as the user sees them.
@@ -209,4 +206,67 @@ fn an_odd_zone_is_only_a_warning() {
 #[test]
 fn the_built_in_configuration_is_right() {
     assert_eq!(served(BUILT_IN), [". on port 53 by 0"]);
+}
+
+/// If this fails, the last of two lines that contradict each other wins, and nobody is told.
+#[test]
+fn an_option_is_given_once_in_inner_blocks_too() {
+    let pool = |lines: &str| shown(&format!(". {{\n identity {{\n{lines}\n }}\n}}\n"));
+    for (lines, message) in [
+        (
+            "store etcd http://a {\n prefix a\n prefix b\n}",
+            "`prefix` is given twice",
+        ),
+        (
+            "prefix a\nstore etcd http://a {\n prefix b\n}",
+            "`prefix` is given twice",
+        ),
+        (
+            "store etcd http://a {\n prefix b\n}\nprefix a",
+            "`prefix` is given twice",
+        ),
+        (
+            "health tcp [::1]:1 {\n interval 1s\n interval 2s\n}",
+            "`interval` is given twice",
+        ),
+        (
+            "health tcp [::1]:1 {\n interval 1s {\n }\n}",
+            "`interval` takes no block",
+        ),
+        (
+            "store etcd http://a {\n prefix b {\n }\n}",
+            "`prefix` takes no block",
+        ),
+        ("limit 3 {\n}", "`limit` takes no block"),
+        ("helth tcp [::1]:1 {\n}", "did you mean `health`?"),
+    ] {
+        let errors = pool(lines);
+        assert!(errors.contains(message), "{lines}: {errors}");
+        assert_eq!(errors.matches("error: ").count(), 1, "{lines}: {errors}");
+    }
+    let twice = "port a 1\nport b 2\nmeta a b\nmeta c d\non lost a\non lost b";
+    assert_eq!(pool(twice), "");
+}
+
+/// If this fails, a network that is fine as a key is refused among the zones of a directive, or a
+/// zone that is none is taken.
+#[test]
+fn zones_of_a_directive_are_written_like_keys() {
+    let with = |zones: &str| {
+        shown(&format!(
+            ". {{\n identity {{\n  fallthrough {zones}\n }}\n}}\n"
+        ))
+    };
+    for zones in ["", "example.org", "10.0.0.0/8 fd00::/15"] {
+        assert_eq!(with(zones), "", "{zones}");
+    }
+    assert!(with("10.0.0.0/33").contains("`10.0.0.0/33` is not a network"));
+    assert!(with("org a..b").contains("`a..b` is not a zone"));
+}
+
+/// If this fails, a misspelt field of a pattern is refused without the word that was meant.
+#[test]
+fn a_misspelt_field_of_a_pattern_gets_the_nearest() {
+    let errors = shown(". {\n identity {\n  pattern worker{{.Id}}.tf.local.\n }\n}\n");
+    assert!(errors.contains("^^^ did you mean `.ID`?"), "{errors}");
 }

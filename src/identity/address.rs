@@ -15,7 +15,7 @@ use std::net::IpAddr;
 
 pub use follow::watch;
 
-/// The most addresses that are published; further ones are left out and counted.
+/// The most addresses that are published; further ones are left out and said.
 ///
 /// A record has 16 KiB for everything, and no client tries so many.
 pub const LIMIT: usize = 64;

@@ -1,7 +1,9 @@
 //! Commands that run when something happens to a claim.
 //!
-//! A pool has one [`Hooks`]: its commands run one after the other, in the order of the events, so
-//! that a script never sees `lost` before the `claimed` that it ends.
+//! A pool has one [`Hooks`] with two lanes: one for the events of this node's own claim, one for
+//! those of other members. In each the commands run one after the other, in the order of the
+//! events, so that a script never sees `lost` before the `claimed` that it ends. The lanes do not
+//! wait for each other: `lost` is not kept back by a herd that comes or goes.
 
 pub(super) mod process;
 #[cfg(test)]
@@ -9,13 +11,12 @@ mod tests;
 
 use std::fmt;
 use std::net::IpAddr;
-use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use tokio::sync::mpsc::{self, error::TrySendError};
-use tokio::task::JoinHandle;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
@@ -23,7 +24,7 @@ pub use process::CommandLine;
 
 use crate::store::{Epoch, Slot};
 
-/// How many events may wait for the commands of earlier ones.
+/// How many events of other members may wait for the commands of earlier ones.
 pub const QUEUE: usize = 64;
 
 /// How long one command may take; then it is killed.
@@ -72,24 +73,16 @@ impl Event {
             Self::MemberLeave => "member-leave",
         }
     }
+
+    /// Whether it is about another node.
+    const fn is_of_member(self) -> bool {
+        matches!(self, Self::MemberJoin | Self::MemberLeave)
+    }
 }
 
 impl fmt::Display for Event {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.name())
-    }
-}
-
-impl FromStr for Event {
-    type Err = String;
-
-    /// Reads an event's word; the error names all of them.
-    fn from_str(word: &str) -> Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|event| event.name() == word);
-        found.ok_or_else(|| {
-            let names = Self::ALL.map(Self::name).join(", ");
-            format!("there is no event {word:?}: events are {names}")
-        })
     }
 }
 
@@ -161,17 +154,26 @@ fn spaced(addresses: &[IpAddr]) -> String {
 /// The commands of one pool and the events that wait for them.
 #[derive(Debug)]
 pub struct Hooks {
-    hooks: Arc<[Hook]>,
-    queue: mpsc::Sender<(Event, Environment)>,
-    dropped: AtomicU64,
-    worker: JoinHandle<()>,
+    commands: Arc<[Hook]>,
+    own: mpsc::UnboundedSender<Waiting>,
+    members: mpsc::Sender<Waiting>,
+    /// How many events of members were left out and not said yet.
+    left_out: Arc<AtomicU64>,
+    lanes: JoinSet<()>,
+}
+
+/// An event that waits, with the commands that were set when it happened.
+#[derive(Debug)]
+struct Waiting {
+    event: Event,
+    environment: Environment,
+    commands: Arc<[Hook]>,
 }
 
 impl Hooks {
     /// Starts to wait for events.
     ///
-    /// Dropping the result lets the commands that wait run to their end; [`Hooks::finish`] waits
-    /// for that.
+    /// [`Hooks::finish`] waits for what still runs; dropping the result ends it.
     ///
     /// # Panics
     ///
@@ -182,60 +184,85 @@ impl Hooks {
     }
 
     fn with_limit(hooks: Vec<Hook>, limit: Duration) -> Self {
-        let hooks: Arc<[Hook]> = hooks.into();
-        let (queue, mut waiting) = mpsc::channel::<(Event, Environment)>(QUEUE);
-        let commands = hooks.clone();
-        let worker = tokio::spawn(async move {
-            while let Some((event, environment)) = waiting.recv().await {
-                for hook in commands.iter().filter(|hook| hook.event == event) {
-                    run(hook, &environment, limit).await;
+        let (own, mut own_events) = mpsc::unbounded_channel::<Waiting>();
+        let (members, mut member_events) = mpsc::channel::<Waiting>(QUEUE);
+        let left_out = Arc::new(AtomicU64::new(0));
+        let mut lanes = JoinSet::new();
+        lanes.spawn(async move {
+            while let Some(waiting) = own_events.recv().await {
+                waiting.run(limit).await;
+            }
+        });
+        let uncounted = Arc::clone(&left_out);
+        lanes.spawn(async move {
+            while let Some(waiting) = member_events.recv().await {
+                let pool = &waiting.environment.pool;
+                let count = uncounted.swap(0, Relaxed);
+                if count > 0 {
+                    warn!(
+                        pool,
+                        "hooks of {count} members that came or went are left out: {QUEUE} were waiting"
+                    );
                 }
+                waiting.run(limit).await;
             }
         });
         Self {
-            hooks,
-            queue,
-            dropped: AtomicU64::new(0),
-            worker,
+            commands: hooks.into(),
+            own,
+            members,
+            left_out,
+            lanes,
         }
     }
 
-    /// Has the commands of `event` run after those of all earlier events. Returns at once.
+    /// Changes the commands of later events. Those of earlier ones run as they were, and before.
+    pub fn replace(&mut self, hooks: Vec<Hook>) {
+        self.commands = hooks.into();
+    }
+
+    /// Has the commands of `event` run after those of all earlier events of its lane. Returns at
+    /// once.
     ///
-    /// Where [`QUEUE`] events wait already, this one is dropped, counted and said.
+    /// Events of this node's own claim are never left out: they are as rare as claims. Where
+    /// [`QUEUE`] events of other members wait already, one more is left out, counted and said.
     pub fn run(&self, event: Event, environment: Environment) {
-        if !self.hooks.iter().any(|hook| hook.event == event) {
+        if !self.commands.iter().any(|hook| hook.event == event) {
             return;
         }
-        if let Err(TrySendError::Full((event, environment))) =
-            self.queue.try_send((event, environment))
-        {
-            let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
-            warn!(
-                pool = environment.pool,
-                dropped, "the commands on {event} are left out: {QUEUE} events wait before it"
-            );
+        let waiting = Waiting {
+            event,
+            environment,
+            commands: Arc::clone(&self.commands),
+        };
+        // The lanes are open as long as this is.
+        if !event.is_of_member() {
+            let _ = self.own.send(waiting);
+        } else if self.members.try_send(waiting).is_err() {
+            self.left_out.fetch_add(1, Relaxed);
         }
     }
 
-    /// How many events were dropped because too many waited.
-    #[must_use]
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
-    }
-
-    /// Waits until all that waits has run, at most for `limit`: then the command that runs is
+    /// Waits until all that waits has run, at most for `limit`: then the commands that run are
     /// killed and the rest is left out. Returns whether everything has run.
     pub async fn finish(self, limit: Duration) -> bool {
-        drop(self.queue);
-        let mut worker = self.worker;
-        let finished = timeout(limit, &mut worker).await.is_ok();
+        drop((self.own, self.members));
+        let mut lanes = self.lanes;
+        let all = async { while lanes.join_next().await.is_some() {} };
+        let finished = timeout(limit, all).await.is_ok();
         if !finished {
-            worker.abort();
-            let _ = worker.await;
+            lanes.shutdown().await;
             warn!("commands of hooks were cut short after {limit:?}");
         }
         finished
+    }
+}
+
+impl Waiting {
+    async fn run(&self, limit: Duration) {
+        for hook in self.commands.iter().filter(|hook| hook.event == self.event) {
+            run(hook, &self.environment, limit).await;
+        }
     }
 }
 

@@ -1,5 +1,8 @@
 //! From members to the records that DNS answers with.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -22,8 +25,14 @@ pub struct Names {
     ttl: u32,
     members: Members,
     zone: Zone,
-    list: BTreeMap<(Name, RecordType), Rrset>,
+    list: Counted,
 }
+
+/// What one RRset is found by.
+type Key = (Name, RecordType);
+
+/// Records that several members may share, each with how many times it is there.
+type Counted = BTreeMap<Key, BTreeMap<RecordData, i64>>;
 
 impl Names {
     /// The zone of a pool without members. `ttl` is that of all records, in seconds.
@@ -35,7 +44,7 @@ impl Names {
             ttl,
             members: Members::default(),
             zone,
-            list: BTreeMap::new(),
+            list: Counted::new(),
         }
     }
 
@@ -47,41 +56,62 @@ impl Names {
 
     /// Makes the zone that of `members`. Only what differs is touched.
     pub fn update(&mut self, members: &Members) {
-        let (new, gone) = members.differences(&self.members);
-        if !new.is_empty() || !gone.is_empty() {
+        let (old, new) = exchanged(&self.members, members);
+        if !old.is_empty() || !new.is_empty() {
             let mut edit = self.zone.edit();
-            let changed = new.iter().filter_map(|entry| self.members.get(entry.slot));
-            for entry in gone.into_iter().chain(changed) {
-                for ((name, rtype), _) in self.records(entry) {
-                    remove(&mut edit, &name, rtype);
+            let mut shared = BTreeMap::<(Key, RecordData), i64>::new();
+            for entry in old {
+                for (name, rtype) in self.records(entry).0.keys() {
+                    remove(&mut edit, name, *rtype);
+                }
+                for record in self.list_records(entry).each() {
+                    *shared.entry(record).or_default() -= 1;
                 }
             }
             for entry in new {
-                for ((name, _), rrset) in self.records(entry) {
-                    set(&mut edit, &name, &rrset);
+                for ((name, rtype), data) in self.records(entry).0 {
+                    set(&mut edit, &name, &Rrset::new(rtype, self.ttl, data));
+                }
+                for record in self.list_records(entry).each() {
+                    *shared.entry(record).or_default() += 1;
                 }
             }
-            let list = self.list_records(members);
-            for (name, rtype) in self.list.keys().filter(|key| !list.contains_key(key)) {
-                remove(&mut edit, name, *rtype);
-            }
-            for (key, rrset) in list
-                .iter()
-                .filter(|(key, it)| self.list.get(key) != Some(it))
-            {
-                set(&mut edit, &key.0, rrset);
-            }
-            self.list = list;
+            self.change_list(&mut edit, shared);
             self.zone = edit.finish();
         }
         self.members = members.clone();
     }
 
+    /// Adds records to those of the pool's own name, or takes them away where the number is
+    /// negative.
+    fn change_list(&mut self, edit: &mut Edit, changes: BTreeMap<(Key, RecordData), i64>) {
+        let mut touched = BTreeSet::new();
+        for ((key, data), change) in changes.into_iter().filter(|(_, change)| *change != 0) {
+            let records = self.list.entry(key.clone()).or_default();
+            let count = records.get(&data).copied().unwrap_or_default() + change;
+            if count > 0 {
+                records.insert(data, count);
+            } else {
+                records.remove(&data);
+            }
+            touched.insert(key);
+        }
+        for key in touched {
+            let records = self.list.get(&key).into_iter().flat_map(BTreeMap::keys);
+            let rrset = Rrset::new(key.1, self.ttl, records.cloned());
+            // An empty one takes the name out of the zone.
+            set(edit, &key.0, &rrset);
+            if rrset.data.is_empty() {
+                self.list.remove(&key);
+            }
+        }
+    }
+
     /// The records of one member.
-    fn records(&self, entry: &Entry) -> BTreeMap<(Name, RecordType), Rrset> {
-        let mut records = Records::new(self.ttl);
+    fn records(&self, entry: &Entry) -> Records {
+        let mut records = Records::default();
         let Some(name) = self.pattern.name(entry.slot).filter(|_| is_up(entry)) else {
-            return records.0;
+            return records;
         };
         for address in entry.record.addresses() {
             records.address(&name, address);
@@ -96,37 +126,39 @@ impl Names {
                 records.service(&name, port_name, *port, &name);
             }
         }
-        records.0
+        records
     }
 
-    /// The records of the pool's own name.
-    fn list_records(&self, members: &Members) -> BTreeMap<(Name, RecordType), Rrset> {
-        let mut records = Records::new(self.ttl);
+    /// What one member adds to the records of the pool's own name.
+    fn list_records(&self, entry: &Entry) -> Records {
+        let mut records = Records::default();
+        if !is_up(entry) {
+            return records;
+        }
         let list = self.pattern.list_name();
-        for entry in members.entries().filter(|entry| is_up(entry)) {
-            for address in entry.record.addresses() {
-                records.address(&list, address);
-            }
-            let Some(member) = &entry.record.member else {
-                continue;
-            };
-            let Some(name) = self.pattern.name(entry.slot) else {
-                continue;
-            };
-            for (port_name, port) in &member.ports {
+        for address in entry.record.addresses() {
+            records.address(&list, address);
+        }
+        let ports = entry.record.member.iter().flat_map(|member| &member.ports);
+        if let Some(name) = self.pattern.name(entry.slot) {
+            for (port_name, port) in ports {
                 records.service(&list, port_name, *port, &name);
             }
         }
-        records.0
+        records
     }
 }
 
 /// Records by name and type while they are collected.
-struct Records(BTreeMap<(Name, RecordType), Rrset>, u32);
+#[derive(Default)]
+struct Records(BTreeMap<Key, Vec<RecordData>>);
 
 impl Records {
-    fn new(ttl: u32) -> Self {
-        Self(BTreeMap::new(), ttl)
+    /// The records one by one.
+    fn each(self) -> impl Iterator<Item = (Key, RecordData)> {
+        self.0
+            .into_iter()
+            .flat_map(|(key, data)| data.into_iter().map(move |data| (key.clone(), data)))
     }
 
     fn address(&mut self, name: &Name, address: IpAddr) {
@@ -159,61 +191,80 @@ impl Records {
     }
 
     fn add(&mut self, name: &Name, rtype: RecordType, data: RecordData) {
-        let ttl = self.1;
-        let rrset = self
-            .0
-            .entry((name.clone(), rtype))
-            .or_insert_with(|| Rrset::new(rtype, ttl, []));
-        if !rrset.data.contains(&data) {
-            rrset.data.push(data);
-        }
+        self.0.entry((name.clone(), rtype)).or_default().push(data);
     }
 }
 
-/// The names behind addresses, of all pools of a server block.
-#[derive(Debug, Default)]
+/// The names behind the addresses of a pool's members, kept up to date with them.
+#[derive(Debug)]
 pub struct ReverseNames {
+    pattern: Arc<Pattern>,
+    ttl: u32,
+    members: Members,
     names: BTreeMap<IpAddr, BTreeSet<Name>>,
+    zone: Zone,
 }
 
 impl ReverseNames {
-    /// Replaces the members of the pool with `pattern` that were counted before; returns whether
-    /// anything is different.
-    pub fn update(&mut self, pattern: &Pattern, members: &Members, before: &Members) -> bool {
-        let (new, gone) = members.differences(before);
-        let changed = new.iter().filter_map(|entry| before.get(entry.slot));
-        let old: Vec<&Entry> = gone.into_iter().chain(changed).collect();
-        for (address, name) in old.iter().flat_map(|entry| pointers(pattern, entry)) {
+    /// The names behind no addresses. `ttl` is that of all records, in seconds.
+    #[must_use]
+    pub fn new(pattern: Arc<Pattern>, ttl: u32) -> Self {
+        let arpa = Name::parse("arpa.").unwrap_or_else(|_| Name::root());
+        let soa = Soa::new(arpa.clone(), arpa.clone(), 1);
+        Self {
+            pattern,
+            ttl,
+            members: Members::default(),
+            names: BTreeMap::new(),
+            zone: Zone::new(arpa, ttl, &soa),
+        }
+    }
+
+    /// The zone of all PTR records as it is now (RFC 1035 §3.5). Cheap to clone. Its apex is
+    /// `arpa.`, of which it is only the part that is known here: a name that it lacks may exist
+    /// elsewhere.
+    #[must_use]
+    pub fn zone(&self) -> &Zone {
+        &self.zone
+    }
+
+    /// Makes the zone that of `members`. Only what differs is touched.
+    pub fn update(&mut self, members: &Members) {
+        let (old, new) = exchanged(&self.members, members);
+        let mut touched = BTreeSet::new();
+        for (address, name) in old.iter().flat_map(|entry| pointers(&self.pattern, entry)) {
             if let Some(names) = self.names.get_mut(&address) {
                 names.remove(&name);
-                if names.is_empty() {
+            }
+            touched.insert(address);
+        }
+        for (address, name) in new.iter().flat_map(|entry| pointers(&self.pattern, entry)) {
+            self.names.entry(address).or_default().insert(name);
+            touched.insert(address);
+        }
+        if !touched.is_empty() {
+            let mut edit = self.zone.edit();
+            for address in touched {
+                let names = self.names.get(&address).into_iter().flatten();
+                let rrset = Rrset::new(RecordType::PTR, self.ttl, names.map(RecordData::ptr));
+                // An empty one takes the name out of the zone.
+                set(&mut edit, &Name::reverse(address), &rrset);
+                if rrset.data.is_empty() {
                     self.names.remove(&address);
                 }
             }
+            self.zone = edit.finish();
         }
-        for (address, name) in new.iter().flat_map(|entry| pointers(pattern, entry)) {
-            self.names.entry(address).or_default().insert(name);
-        }
-        !new.is_empty() || !old.is_empty()
+        self.members = members.clone();
     }
+}
 
-    /// The zone of all PTR records (RFC 1035 §3.5). Its apex is `arpa.`, of which it is only the
-    /// part that is known here: a name that it lacks may exist elsewhere.
-    #[must_use]
-    pub fn zone(&self, ttl: u32) -> Zone {
-        let arpa = Name::parse("arpa.").unwrap_or_else(|_| Name::root());
-        let soa = Soa::new(arpa.clone(), arpa.clone(), 1);
-        let mut edit = Zone::new(arpa, ttl, &soa).edit();
-        for (address, names) in &self.names {
-            let data = names.iter().map(RecordData::ptr);
-            set(
-                &mut edit,
-                &Name::reverse(*address),
-                &Rrset::new(RecordType::PTR, ttl, data),
-            );
-        }
-        edit.finish()
-    }
+/// The entries that go and those that come when `after` follows on `before`; one that changes is
+/// in both.
+fn exchanged<'a>(before: &'a Members, after: &'a Members) -> (Vec<&'a Entry>, Vec<&'a Entry>) {
+    let (new, mut old) = after.differences(before);
+    old.extend(new.iter().filter_map(|entry| before.get(entry.slot)));
+    (old, new)
 }
 
 /// A zone with the SOA record of a pool: the server is the pool's own name, which all that answer

@@ -16,18 +16,20 @@
 
 mod memory;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use self::memory::Memory;
 use crate::clock::BootTime;
 use crate::identity::record::Record;
+use crate::mutex::locked;
+use crate::reason;
 use crate::store::Slot;
 use crate::store::local::lock::{LockFile, Part};
 use crate::store::local::{file, usable, user_state_folder};
@@ -37,6 +39,13 @@ const MACHINE_FOLDER: &str = "/var/lib/callsign";
 
 /// How many processes of one machine may share a state folder.
 const SEATS: u32 = 1024;
+
+/// How much of a space's name is in its file's name, in bytes: file systems take 255, and a number
+/// and `.json.new` come after it.
+const LONGEST_NAME: usize = 200;
+
+/// How many instances of this process are known as its own.
+const OWN: usize = 256;
 
 /// How often another process's writing of `node-id` is waited for, 10 ms each time.
 const ID_TRIES: u32 = 100;
@@ -49,6 +58,8 @@ pub struct NodeIdentity {
     pub key: String,
     boot: String,
     seat: Option<Seat>,
+    /// The last instances of this process.
+    own: Mutex<VecDeque<String>>,
 }
 
 /// A place in the state folder that only one living process has.
@@ -113,7 +124,7 @@ fn open_first(
                 let key =
                     explicit_key.map_or_else(|| format!("{id}-{}", seat.number), str::to_owned);
                 let seat = Some(seat);
-                return (NodeIdentity { key, boot, seat }, None);
+                return (NodeIdentity::new(key, boot, seat), None);
             }
             Err(reason) => reasons.push(reason),
         }
@@ -123,11 +134,15 @@ fn open_first(
         reasons.join("; ")
     );
     let key = explicit_key.map_or_else(random_hex, str::to_owned);
-    let seat = None;
-    (NodeIdentity { key, boot, seat }, Some(note))
+    (NodeIdentity::new(key, boot, None), Some(note))
 }
 
 impl NodeIdentity {
+    fn new(key: String, boot: String, seat: Option<Seat>) -> Self {
+        let own = Mutex::default();
+        Self { key, boot, seat, own }
+    }
+
     /// The boot id of the machine, for the record; empty where it is unknown.
     #[must_use]
     pub fn boot_id(&self) -> &str {
@@ -145,23 +160,27 @@ impl NodeIdentity {
     /// that tells the stores apart.
     ///
     /// Call it before the claim is sent: what is not written down can never be taken over. It
-    /// writes to the disk and may take as long as that does. Without a state folder it does
-    /// nothing.
+    /// writes to the disk and may take as long as that does. Without a state folder nothing is
+    /// written.
     ///
     /// # Errors
     ///
     /// One line that names the file. The claim can go on; it will just not be found again.
     pub fn remember(&self, space: &str, instance: &str, slot: Slot) -> Result<(), String> {
+        let mut own = locked(&self.own);
+        own.truncate(OWN - 1);
+        own.push_front(instance.to_owned());
+        drop(own);
         let Some(seat) = &self.seat else {
             return Ok(());
         };
         let path = seat.path(space);
         let failed =
-            |error: io::Error| format!("cannot write {}: {}", path.display(), file::reason(&error));
+            |error: io::Error| format!("cannot write {}: {}", path.display(), reason::of(&error));
         let place = seat.lock.place().map_err(failed)?;
-        let mut memories = seat.memories.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memories = locked(&seat.memories);
         let known = seat.recall(&mut memories, space);
-        let next = Memory::after(known.current.as_ref(), instance, slot, &self.boot, place);
+        let next = Memory::after(known.current.as_ref(), space, instance, slot, &self.boot, place);
         next.write(&path).map_err(failed)?;
         known.current = Some(next);
         Ok(())
@@ -179,7 +198,7 @@ impl NodeIdentity {
         let (Some(seat), Some(member)) = (&self.seat, &record.member) else {
             return false;
         };
-        let mut memories = seat.memories.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memories = locked(&seat.memories);
         let Some(inherited) = &seat.recall(&mut memories, space).inherited else {
             return false;
         };
@@ -193,6 +212,16 @@ impl NodeIdentity {
             && seat.lock.is_in_place()
     }
 
+    /// Whether this very process wrote the record, for a pool that it is about to give up or that
+    /// has just ended. Such a record is no sign of another node with the same key.
+    #[must_use]
+    pub fn is_own(&self, record: &Record) -> bool {
+        let own = locked(&self.own);
+        record
+            .instance()
+            .is_some_and(|instance| own.iter().any(|it| it == instance))
+    }
+
     /// Whether a process before this one wrote down the record's instance on this seat, whether or
     /// not that process is known to be dead.
     ///
@@ -204,7 +233,7 @@ impl NodeIdentity {
         let (Some(seat), Some(instance)) = (&self.seat, record.instance()) else {
             return false;
         };
-        let mut memories = seat.memories.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memories = locked(&seat.memories);
         let inherited = &seat.recall(&mut memories, space).inherited;
         inherited
             .as_ref()
@@ -215,7 +244,7 @@ impl NodeIdentity {
     #[must_use]
     pub fn last_slot(&self, space: &str) -> Option<Slot> {
         let seat = self.seat.as_ref()?;
-        let mut memories = seat.memories.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memories = locked(&seat.memories);
         let known = seat.recall(&mut memories, space);
         Some(known.current.as_ref()?.slot)
     }
@@ -224,7 +253,7 @@ impl NodeIdentity {
 impl Seat {
     /// Takes the lowest free seat of a state folder, and reads the folder's node id.
     fn take(folder: &Path) -> Result<(String, Self), String> {
-        let failed = |error: io::Error| format!("{}: {}", folder.display(), file::reason(&error));
+        let failed = |error: io::Error| format!("{}: {}", folder.display(), reason::of(&error));
         let folder = std::path::absolute(folder).map_err(failed)?;
         usable(&folder).map_err(failed)?;
         let seats = folder.join("seats");
@@ -250,8 +279,16 @@ impl Seat {
         Err(format!("{name}: all {SEATS} seats are taken"))
     }
 
+    /// The file of a space: its name, or where that is too long for a file its beginning and a
+    /// number made of all of it.
     fn path(&self, space: &str) -> PathBuf {
-        self.folder.join(format!("{}.json", file::escape(space)))
+        let mut name = file::escape(space);
+        if name.len() > LONGEST_NAME {
+            name.truncate(LONGEST_NAME);
+            // Writing to a string cannot fail. No escaped name has a tilde.
+            let _ = write!(name, "~{:016x}", fingerprint(space));
+        }
+        self.folder.join(format!("{name}.json"))
     }
 
     /// What is known of a space, read from its file the first time.
@@ -262,7 +299,7 @@ impl Seat {
     ) -> &'a mut Remembered {
         memories.entry(space.to_owned()).or_insert_with(|| {
             let path = self.path(space);
-            let found = Memory::read(&path).unwrap_or_else(|reason| {
+            let found = Memory::read(&path, space).unwrap_or_else(|reason| {
                 tracing::warn!("{} is ignored: {reason}", path.display());
                 None
             });
@@ -274,10 +311,17 @@ impl Seat {
     }
 }
 
+/// FNV-1a of 64 bits (draft-eastlake-fnv): the same in every version of this program.
+fn fingerprint(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
 /// Reads the node id of a state folder, and writes one where there is none or a damaged one.
 fn node_id(folder: &Path) -> Result<String, String> {
     let path = folder.join("node-id");
-    let failed = |error: io::Error| format!("{}: {}", path.display(), file::reason(&error));
+    let failed = |error: io::Error| format!("{}: {}", path.display(), reason::of(&error));
     if let Ok(Some(id)) = read_id(&path) {
         return Ok(id);
     }
@@ -309,7 +353,7 @@ fn node_id(folder: &Path) -> Result<String, String> {
 }
 
 fn read_id(path: &Path) -> Result<Option<String>, String> {
-    let Some(bytes) = file::read(path, 256).map_err(|error| file::reason(&error))? else {
+    let Some(bytes) = file::read(path, 256).map_err(|error| reason::of(&error))? else {
         return Ok(None);
     };
     let text = String::from_utf8_lossy(&bytes);

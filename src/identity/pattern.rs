@@ -13,9 +13,14 @@ mod tests;
 use std::fmt;
 
 use answer::Name;
-use template::{Content, Field, Template, TemplateError};
+/// Why a pattern is refused, with its place in the pattern's text.
+pub use template::TemplateError as PatternError;
+use template::{Content, Field, Template};
 
 use crate::store::Slot;
+
+/// What a pattern looks like, for the reader of an error.
+const EXAMPLE: &str = "a pattern is a domain name with a number: worker{{.ID}}.cluster.internal.";
 
 /// A pattern such as `worker{{.ID}}.tf.local.`, checked and ready to turn numbers into names and
 /// names into numbers.
@@ -83,7 +88,7 @@ impl Pattern {
         let labels = derive::labels(&pieces);
         source.check_domain(&labels)?;
         let name = |text: &str| {
-            Name::parse(text).map_err(|error| source.error_of_all(error.to_string(), None))
+            Name::parse(text).map_err(|error| source.error_of_all(error.to_string(), EXAMPLE))
         };
         let list_name = name(&derive::list_name(&labels))?;
         Ok(Self {
@@ -129,7 +134,7 @@ impl Pattern {
     ///
     /// [`None`] for 0 and for slots whose name would be too long. Slots within a limit that
     /// [`Pattern::check_limit`] accepted have a name, and so has whatever
-    /// [`Pattern::slot_of_text`] and [`Pattern::slot_of_wire`] return.
+    /// [`Pattern::slot_of_text`] returns.
     #[must_use]
     pub fn name(&self, slot: Slot) -> Option<Name> {
         if slot == 0 || slot > self.largest {
@@ -199,7 +204,6 @@ impl Source {
                     pieces.push(Piece::Number { width });
                     continue;
                 }
-                _ => continue,
             };
             push(&mut pieces, &text.to_ascii_lowercase());
         }
@@ -228,38 +232,3 @@ impl Piece {
         }
     }
 }
-
-/// Why a pattern is refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PatternError {
-    /// Where in the pattern's text, in bytes from its start.
-    pub offset: usize,
-    /// How many bytes; 0 where something is missing at the end.
-    pub length: usize,
-    /// What is wrong, one line.
-    pub message: String,
-    /// What would be right, one line.
-    pub help: Option<String>,
-}
-
-impl From<TemplateError> for PatternError {
-    fn from(error: TemplateError) -> Self {
-        Self {
-            offset: error.offset,
-            length: error.length,
-            message: error.message,
-            help: error.help,
-        }
-    }
-}
-
-impl fmt::Display for PatternError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.message)?;
-        self.help
-            .as_ref()
-            .map_or(Ok(()), |help| write!(formatter, ": {help}"))
-    }
-}
-
-impl std::error::Error for PatternError {}

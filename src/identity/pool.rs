@@ -3,6 +3,8 @@
 //! A pool is one task. It follows the store, keeps the members, hands to the claimant whatever
 //! happens and carries out what the claimant says.
 
+mod watching;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
+use self::watching::Watching;
 use super::address::{self, AddressSelection, Addresses};
 use super::claim::{Action, Claimant, Description, Event, Input, Previous, RequestId, Settings};
 use super::health::{self, HealthCheck};
@@ -149,7 +152,7 @@ pub fn start(config: PoolConfig, store: Arc<dyn Store>, node: Arc<NodeIdentity>)
     let claimant = Claimant::new(settings, sources.description(&config), Box::new(random));
     let driver = Driver {
         // Equal patterns in two stores are two spaces.
-        memory: format!("{} {}", store.describe(), config.space.pattern.canonical()),
+        memory: format!("{} {}", store.place(), config.space.pattern.canonical()),
         hooks: Hooks::start(config.hooks.clone()),
         config,
         store,
@@ -200,9 +203,11 @@ struct Driver {
 impl Driver {
     async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
         let (feed, mut feeds) = mpsc::channel(FEED_QUEUE);
-        let follower = self.store.follow(&self.config.space, feed);
+        let (mut watching, begin) = Watching::new();
+        let follower = self.store.follow_from(&self.config.space, feed, begin);
         tokio::pin!(follower);
         let mut following = true;
+        let mut news = Vec::new();
         while !self.stopped {
             let wait = self
                 .claimant
@@ -210,7 +215,8 @@ impl Driver {
                 .map_or(LONGEST_SLEEP, |at| at.since(BootTime::now()));
             tokio::select! {
                 () = &mut follower, if following => following = false,
-                Some(feed) = feeds.recv() => self.follow(feed),
+                // A herd's changes come faster than one by one.
+                1.. = feeds.recv_many(&mut news, FEED_QUEUE) => self.follow(&mut news),
                 Some(answer) = self.requests.join_next() => {
                     // A request that panicked has no answer; its claimant must not wait for ever.
                     let Ok((id, result)) = answer else { continue };
@@ -222,6 +228,11 @@ impl Driver {
                 },
                 () = self.sources.changed() => self.describe(),
                 () = sleep(wait.min(LONGEST_SLEEP)) => self.step(Input::Wake),
+            }
+            if self.report.borrow().held.is_some() {
+                watching.served();
+            } else if !self.config.claim || !self.claimant.is_on_its_way() {
+                watching.begin();
             }
         }
         self.hooks.finish(LAST_HOOKS).await;
@@ -238,7 +249,7 @@ impl Driver {
             Command::Configure(config) => {
                 let old = std::mem::replace(&mut self.config, *config);
                 if old.hooks != self.config.hooks {
-                    self.hooks = Hooks::start(self.config.hooks.clone());
+                    self.hooks.replace(self.config.hooks.clone());
                 }
                 // A health check that goes on remembers that it has passed.
                 if (&old.addresses, &old.health) != (&self.config.addresses, &self.config.health) {
@@ -253,13 +264,24 @@ impl Driver {
     }
 
     /// Takes in what the store told: first the members, then whoever wants a slot.
-    fn follow(&mut self, feed: Feed) {
-        let before = self.members.clone();
-        if self.members.follow(BootTime::now(), &feed) {
+    fn follow(&mut self, news: &mut Vec<Feed>) {
+        let (now, before) = (BootTime::now(), self.members.clone());
+        let mut changed = false;
+        for feed in &*news {
+            let freshness = self.members.freshness;
+            changed |= self.members.follow(now, feed);
+            self.tell_of_outage(freshness, feed);
+        }
+        if changed {
             self.publish.send_replace(self.members.clone());
             self.tell_of_members(&before);
         }
-        self.tell_of_outage(before.freshness, &feed);
+        for feed in news.drain(..) {
+            self.take(feed);
+        }
+    }
+
+    fn take(&mut self, feed: Feed) {
         match &mut self.backlog {
             None => self.hand_on(&feed),
             Some(backlog) => {
@@ -462,8 +484,8 @@ impl Driver {
 
     /// Runs the hooks for other nodes that came or went since `before`.
     fn tell_of_members(&self, before: &Members) {
-        if before.freshness == Freshness::Unknown {
-            // They were there before us.
+        // Those of the first listing were there before us.
+        if self.config.hooks.is_empty() || before.freshness == Freshness::Unknown {
             return;
         }
         let (new, gone) = self.members.differences(before);

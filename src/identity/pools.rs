@@ -1,26 +1,33 @@
 //! The pools of this process: they outlive every configuration.
 
+mod exchange;
+mod plan;
+mod status;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tracing::warn;
 
+use self::exchange::Exchangeable;
+use self::status::answers;
 use super::node::{self, NodeIdentity};
-use super::pool::{self, PoolConfig, PoolHandle, PoolState};
+use super::pool::{PoolConfig, PoolHandle};
+use crate::mutex::locked;
+use crate::store::Store;
 use crate::store::etcd::{EtcdOptions, EtcdStore};
 use crate::store::local::{self, LocalStore};
-use crate::store::{Epoch, Store};
+
+pub use self::plan::Plan;
+pub use self::status::PoolStatus;
 
 /// How long the pools of an ending process may take to give their names back.
 const LONGEST_RELEASE: Duration = Duration::from_secs(8);
-
-/// How long to let a plan be made that may want a pool again: it takes milliseconds.
-const PLANNING: Duration = Duration::from_millis(10);
 
 /// What all pools of a process share.
 #[derive(Clone, Debug, Default)]
@@ -38,31 +45,23 @@ pub enum StoreConfig {
     Local(Option<PathBuf>),
 }
 
-/// How a pool is doing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PoolStatus {
-    /// The pool's name.
-    pub pool: String,
-    /// Its pattern.
-    pub pattern: String,
-    /// The store that it lives in.
-    pub store: String,
-    /// The name that this process holds.
-    pub name: Option<String>,
-    /// The fencing token of the claim.
-    pub epoch: Option<Epoch>,
-    /// Whether all slots are taken by others.
-    pub full: bool,
-    /// What keeps the pool from being well, in one line.
-    pub problem: Option<String>,
-    /// What the user should know, one line each.
-    pub notes: Vec<String>,
+impl StoreConfig {
+    /// Whether two configurations of one place ([`Store::place`]) lead to the same store: for etcd,
+    /// whether they have an endpoint in common.
+    fn meets(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Etcd(one), Self::Etcd(other)) => one.shares_endpoint(other),
+            (Self::Local(_), Self::Local(_)) => true,
+            _ => false,
+        }
+    }
 }
 
 /// The pools of this process, by the names that they are about.
 ///
-/// A reload makes a [`Plan`] of what is configured now. A pool that stays goes on with its claim;
-/// one that is new claims first, and only then those that are no longer configured are given up.
+/// A reload makes a [`Plan`] of what is configured now. A pool that stays goes on with its claim,
+/// also where its store is reached in another way from now on. One that is replaced is given up
+/// when what replaces it holds a name. One that is removed is given up at once.
 pub struct Pools {
     node: Arc<NodeIdentity>,
     notes: Vec<String>,
@@ -84,18 +83,25 @@ struct Running {
     key: Key,
     config: PoolConfig,
     handle: PoolHandle,
-    store: String,
+    store: Arc<Exchangeable>,
     notes: Vec<String>,
     /// Whether the present configuration has it.
     wanted: bool,
+    /// Whether it takes the place of another of the same names that has not ended yet.
+    moved: bool,
     /// Whether it was told to give its name back and end.
     leaving: bool,
+    /// What must hold names before this one, which is not wanted, is given up.
+    heirs: Vec<PoolHandle>,
 }
 
-/// Two pools with equal keys are about the same names in the same place.
+/// Which names, and where they are kept, whatever the way there. Two clusters may have equal keys:
+/// [`StoreConfig::meets`] tells them apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Key {
-    store: StoreConfig,
+    /// [`Store::place`].
+    place: String,
+    /// The canonical pattern.
     names: String,
 }
 
@@ -116,11 +122,7 @@ impl Pools {
     #[must_use]
     pub fn plan(self: &Arc<Self>) -> Plan {
         self.lock().plans += 1;
-        Plan {
-            pools: Arc::clone(self),
-            wanted: Vec::new(),
-            stores: Vec::new(),
-        }
+        Plan::new(Arc::clone(self))
     }
 
     /// Gives up every claim, and waits until that is done or 8 seconds are over.
@@ -140,7 +142,7 @@ impl Pools {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.state)
     }
 
     fn report(&self) {
@@ -157,31 +159,47 @@ impl Pools {
         });
     }
 
-    /// Tells the pools that nobody wants any more to give their names back and end; they are
-    /// returned. [`None`] while a plan is being made, which may want them again.
-    fn dismiss(&self) -> Option<Vec<PoolHandle>> {
+    /// Does what has become due: tells old pools to give their names back, forgets those that have
+    /// ended, and lets slots wait for those that took their place.
+    fn tidy(&self) {
         let mut state = self.lock();
-        if state.plans > 0 {
-            return None;
+        state.running.retain(|running| !running.has_ended());
+        // A plan that is being made may want an old pool again.
+        if state.plans == 0 {
+            for running in state.running.iter_mut().filter(|it| it.may_go()) {
+                running.leaving = true;
+                running.handle.release();
+            }
         }
-        let old = state
-            .running
-            .iter_mut()
-            .filter(|it| !it.wanted && !it.leaving);
-        let dismiss = |running: &mut Running| {
-            running.leaving = true;
-            running.handle.release();
-            running.handle.clone()
-        };
-        Some(old.map(dismiss).collect())
+        let State { running, .. } = &mut *state;
+        let old: Vec<Key> = running.iter().filter(|it| !it.wanted).map(|it| it.key.clone()).collect();
+        for running in running.iter_mut().filter(|it| it.moved) {
+            if !old.contains(&running.key) {
+                running.moved = false;
+                running.handle.configure(running.config.clone());
+            }
+        }
     }
 
     /// Passes on what a pool reports, until it ends.
-    fn watch(self: &Arc<Self>, mut state: watch::Receiver<PoolState>) {
+    fn watch(self: &Arc<Self>, handle: &PoolHandle) {
         let pools = Arc::downgrade(self);
+        let (mut state, mut members) = (handle.state.clone(), handle.members.clone());
         tokio::spawn(async move {
-            while state.changed().await.is_ok() {
-                let Some(pools) = pools.upgrade() else { return };
+            loop {
+                // Of the members only our own matters here, and only until it is seen.
+                let unseen = {
+                    let state = state.borrow();
+                    state.held.is_some() && !answers(&state, &members.borrow())
+                };
+                let changed = tokio::select! {
+                    changed = state.changed() => changed,
+                    changed = members.changed(), if unseen => changed,
+                };
+                let Some(pools) = pools.upgrade().filter(|_| changed.is_ok()) else {
+                    return;
+                };
+                pools.tidy();
                 pools.report();
             }
         });
@@ -211,192 +229,11 @@ impl Pools {
     }
 }
 
-/// A change of what is configured, without effect until it is committed.
-pub struct Plan {
-    pools: Arc<Pools>,
-    wanted: Vec<Wanted>,
-    /// Keeps the stores of this plan open while it is being made.
-    stores: Vec<Arc<dyn Store>>,
-}
-
-/// A pool of a plan.
-struct Wanted {
-    running: Running,
-    origin: Origin,
-}
-
-/// Where the running pool comes from.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Origin {
-    /// The configuration before had it too.
-    Kept,
-    /// It was started for the plan.
-    New,
-    /// It was started to take the place of one that holds what it may not hold any more.
-    Moved,
-}
-
-impl Plan {
-    /// Adds a pool. The store is opened and followed, so that names are answered as soon as they
-    /// are known; nothing is claimed yet.
-    ///
-    /// # Errors
-    ///
-    /// One line: the store cannot be opened, or another pool of this plan has the same names.
-    pub fn pool(&mut self, store: StoreConfig, config: PoolConfig) -> Result<PoolHandle, String> {
-        let names = config.space.pattern.canonical().to_owned();
-        let key = Key { store, names };
-        if let Some(other) = self.wanted.iter().find(|wanted| wanted.running.key == key) {
-            return other.running.share(&config);
-        }
-        let (store, note) = self.pools.open(&key.store)?;
-        self.stores.push(Arc::clone(&store));
-        let before = self.pools.lock().find(&key, &config).cloned();
-        let origin = match &before {
-            None => Origin::New,
-            Some(running) if running.fits(&config) => Origin::Kept,
-            Some(_) => Origin::Moved,
-        };
-        let running = match before.filter(|_| origin == Origin::Kept) {
-            Some(running) => Running {
-                config,
-                wanted: true,
-                ..running
-            },
-            None => {
-                let mut first = config.clone();
-                if origin == Origin::Moved {
-                    // The slot that waits for this node is the one that it moves away from.
-                    first.sticky = None;
-                }
-                let node = Arc::clone(&self.pools.node);
-                Running {
-                    handle: pool::start(first, Arc::clone(&store), node),
-                    store: store.describe(),
-                    notes: note.into_iter().collect(),
-                    wanted: true,
-                    leaving: false,
-                    key,
-                    config,
-                }
-            }
-        };
-        let handle = running.handle.clone();
-        self.wanted.push(Wanted { running, origin });
-        Ok(handle)
-    }
-
-    /// Begins the claims of new pools, and gives up those that are no longer configured once all
-    /// new ones hold a name.
-    pub fn commit(mut self) {
-        let pools = Arc::clone(&self.pools);
-        let mut state = pools.lock();
-        for running in &mut state.running {
-            running.wanted = false;
-        }
-        let mut new = Vec::new();
-        for Wanted { running, origin } in std::mem::take(&mut self.wanted) {
-            let handle = running.handle.clone();
-            if origin == Origin::Kept {
-                handle.configure(running.config.clone());
-                state.running.retain(|old| !old.handle.is_same(&handle));
-            } else {
-                pools.watch(handle.state.clone());
-            }
-            if running.config.claim {
-                tokio::spawn(claim(handle.clone(), state.leaving(&running.key)));
-            }
-            if origin != Origin::Kept && running.config.claim {
-                new.push((handle, origin));
-            }
-            state.running.push(running);
-        }
-        drop(state);
-        // The plan is over: what it does not want may go.
-        drop(self);
-        pools.report();
-        tokio::spawn(give_up(Arc::downgrade(&pools), new));
-    }
-}
-
-impl Drop for Plan {
-    fn drop(&mut self) {
-        self.pools.lock().plans -= 1;
-    }
-}
-
-impl State {
-    /// The pool that can go on as `config`: rather one that holds a name which may stay, and
-    /// rather one of the present configuration.
-    fn find(&self, key: &Key, config: &PoolConfig) -> Option<&Running> {
-        let same = |running: &&Running| running.key == *key && !running.leaving;
-        let merit = |running: &&Running| {
-            let holds = running.handle.state.borrow().held.is_some();
-            (holds && running.fits(config), running.wanted)
-        };
-        self.running.iter().filter(same).max_by_key(merit)
-    }
-
-    /// The pools of these names that are about to end.
-    fn leaving(&self, key: &Key) -> Vec<PoolHandle> {
-        let leaving = |running: &&Running| running.key == *key && running.leaving;
-        let leaving = self.running.iter().filter(leaving);
-        leaving.map(|running| running.handle.clone()).collect()
-    }
-}
-
-/// Begins a claim, once this process has given back what it had under the same names.
-async fn claim(handle: PoolHandle, leaving: Vec<PoolHandle>) {
-    end(leaving).await;
-    handle.claim();
-}
-
-/// Waits until all of these have ended.
-async fn end(pools: Vec<PoolHandle>) {
-    for mut handle in pools {
-        // An error means that the pool is gone already.
-        let _ = handle.state.wait_for(|state| state.ended).await;
-    }
-}
-
-/// Waits until every new pool holds a name, then gives up those that nobody wants any more.
-///
-/// A pool that moved could not let a slot wait for it before: it is configured once more.
-async fn give_up(pools: Weak<Pools>, new: Vec<(PoolHandle, Origin)>) {
-    for (handle, _) in &new {
-        let mut state = handle.state.clone();
-        let _ = state
-            .wait_for(|state| state.held.is_some() || state.ended)
-            .await;
-    }
-    let old = loop {
-        let Some(strong) = pools.upgrade() else {
-            return;
-        };
-        if let Some(old) = strong.dismiss() {
-            break old;
-        }
-        drop(strong);
-        sleep(PLANNING).await;
-    };
-    end(old).await;
-    let Some(pools) = pools.upgrade() else { return };
-    let ended = |running: &Running| running.handle.state.borrow().ended;
-    let mut state = pools.lock();
-    state.running.retain(|running| !ended(running));
-    let moved = new.iter().filter(|(_, origin)| *origin == Origin::Moved);
-    for (handle, _) in moved {
-        // What is configured now: another plan may have been committed since.
-        let running = state.running.iter().find(|it| it.handle.is_same(handle));
-        if let Some(running) = running {
-            handle.configure(running.config.clone());
-        }
-    }
-    drop(state);
-    pools.report();
-}
-
 impl Running {
+    fn is_same(&self, other: &Self) -> bool {
+        self.handle.is_same(&other.handle)
+    }
+
     /// Whether what is held may stay under `config`.
     fn fits(&self, config: &PoolConfig) -> bool {
         if self.config.claim && !config.claim {
@@ -409,53 +246,32 @@ impl Running {
             .is_none_or(|(slot, _)| *slot <= config.space.limit)
     }
 
-    /// The same pool for another server block, where its options are the same.
-    fn share(&self, config: &PoolConfig) -> Result<PoolHandle, String> {
-        let dns_port = self.config.dns_port;
-        if self.config
-            == (PoolConfig {
-                dns_port,
-                ..config.clone()
-            })
-        {
-            return Ok(self.handle.clone());
-        }
-        let Self {
-            config: PoolConfig { pool, .. },
-            key: Key { names, .. },
-            ..
-        } = self;
-        Err(format!(
-            "the pool {pool:?} has the names {names} already, with other options"
-        ))
+    /// Whether this one, which is new, replaces one that is not wanted any more.
+    fn replaces(&self, old: &Self) -> bool {
+        self.config.pool == old.config.pool || self.key == old.key
     }
 
-    fn status(&self, notes: &[String]) -> PoolStatus {
-        let state = self.handle.state.borrow();
-        let mut notes: Vec<String> = notes.iter().chain(&self.notes).cloned().collect();
-        if state.only_loopback {
-            notes.push(
-                "only loopback addresses are published: other machines cannot use them".to_owned(),
-            );
-        }
-        if self.config.space.pattern.ends_with_mdns_local() {
-            // The same for all such pools, so that it is said once.
-            notes.push(
-                "most desktops ask for names under .local by mDNS, so their queries do not reach a \
-                 DNS server"
-                    .to_owned(),
-            );
-        }
-        PoolStatus {
-            pool: self.config.pool.clone(),
-            pattern: self.key.names.clone(),
-            store: self.store.clone(),
-            name: state.held.as_ref().map(|(_, name)| name.clone()),
-            epoch: state.epoch,
-            full: state.full,
-            problem: state.problem.clone(),
-            notes,
-        }
+    /// Whether it is to give its name back now: nothing replaces it, all that do hold a name, or
+    /// it never had one. A name that was lost to an outage may still come back.
+    fn may_go(&self) -> bool {
+        let holds = |heir: &PoolHandle| heir.state.borrow().held.is_some();
+        let never_held = || {
+            let state = self.handle.state.borrow();
+            state.held.is_none() && state.lost == 0
+        };
+        !self.wanted && !self.leaving && (self.heirs.iter().all(holds) || never_held())
+    }
+
+    fn has_ended(&self) -> bool {
+        self.handle.state.borrow().ended
+    }
+}
+
+/// Waits until all of these have ended.
+async fn end(pools: Vec<PoolHandle>) {
+    for mut handle in pools {
+        // An error means that the pool is gone already.
+        let _ = handle.state.wait_for(|state| state.ended).await;
     }
 }
 
@@ -464,15 +280,6 @@ impl fmt::Debug for Pools {
         formatter
             .debug_struct("Pools")
             .field("node", &self.node)
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Plan {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Plan")
-            .field("pools", &self.wanted.len())
             .finish_non_exhaustive()
     }
 }

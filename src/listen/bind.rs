@@ -12,6 +12,7 @@ use nix::sys::socket::{
 
 use super::Listener;
 use crate::config::ListenAddress;
+use crate::reason;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -53,11 +54,7 @@ impl BindError {
             io::ErrorKind::AddrInUse => format!("in use by another program ({})", self.protocol),
             io::ErrorKind::PermissionDenied => "not permitted without privilege".to_owned(),
             io::ErrorKind::AddrNotAvailable => "not an address of this machine".to_owned(),
-            _ => format!(
-                "{}: {}",
-                self.protocol,
-                crate::config::options::reason(&self.error)
-            ),
+            _ => format!("{}: {}", self.protocol, reason::of(&self.error)),
         }
     }
 }
@@ -252,8 +249,6 @@ fn bind_udp(address: SocketAddr, how: &How<'_>) -> io::Result<Vec<UdpSocket>> {
 mod tests {
     use std::sync::atomic::{AtomicU16, Ordering};
 
-    use udp_batch::{BatchSocket, Options};
-
     use super::*;
 
     fn one(text: &str) -> ListenAddress {
@@ -294,9 +289,13 @@ mod tests {
     /// If this fails, a server answers TCP on a port whose UDP belongs to somebody else.
     #[test]
     fn a_udp_port_that_somebody_shares_is_in_use() {
-        let other =
-            BatchSocket::bind("127.0.0.77:0".parse().unwrap(), &Options::default()).unwrap();
-        let address = ListenAddress::One(other.local_address().unwrap());
+        let flags = SockFlag::SOCK_CLOEXEC;
+        let other = socket(AddressFamily::Inet, SockType::Datagram, flags, None).unwrap();
+        setsockopt(&other, sockopt::ReusePort, &true).unwrap();
+        let free = SocketAddr::from(([127, 0, 0, 77], 0));
+        bind(other.as_raw_fd(), &SockaddrStorage::from(free)).unwrap();
+        let other = UdpSocket::from(other);
+        let address = ListenAddress::One(other.local_addr().unwrap());
         assert!(refusal(&[address]).ends_with("in use by another program (UDP)"));
     }
 

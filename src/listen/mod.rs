@@ -12,7 +12,7 @@ mod udp;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -23,6 +23,7 @@ pub use bind::{BindError, Bound, bind_missing};
 
 use crate::config::ListenAddress;
 use crate::counters::{Counters, Statistics};
+use crate::mutex::locked;
 use crate::routes::Routes;
 
 /// The most queries of a process that may wait at a time. What comes beyond is dropped: clients
@@ -64,19 +65,13 @@ impl Shared {
     /// Keeps routes that were replaced until no worker looks at them any more, so that none has
     /// to free them between two queries; frees what has become unused.
     fn retire(&self, routes: Arc<Routes>) {
-        let unused: Vec<Arc<Routes>> = {
-            let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
-            retired.push(routes);
-            retired
-                .extract_if(.., |routes| Arc::strong_count(routes) == 1)
-                .collect()
-        };
-        drop(unused);
+        locked(&self.retired).push(routes);
+        self.sweep();
     }
 
     /// Frees routes that no worker looks at any more. Returns whether some are left.
     pub fn sweep(&self) -> bool {
-        let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut retired = locked(&self.retired);
         let unused: Vec<_> = retired
             .extract_if(.., |routes| Arc::strong_count(routes) == 1)
             .collect();

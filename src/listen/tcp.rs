@@ -6,22 +6,23 @@ use std::collections::hash_map::Entry;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
-use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::Shared;
 use super::udp::Rotation;
 use crate::counters::{Count, Tally};
+use crate::mutex::locked;
 use crate::plugins::Transport;
+use crate::reason;
 use crate::routes::Routes;
 use crate::serve::{Client, Served, serve};
 
@@ -72,7 +73,7 @@ impl Connections {
     /// too many.
     fn admit(&self, peer: IpAddr) -> Option<Admitted> {
         let peer = peer.to_canonical();
-        let mut by_peer = self.by_peer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut by_peer = locked(&self.by_peer);
         let number = by_peer.entry(peer).or_default();
         (*number < MOST_PER_PEER).then(|| {
             *number += 1;
@@ -92,7 +93,7 @@ struct Admitted {
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        let mut by_peer = self.by_peer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut by_peer = locked(&self.by_peer);
         if let Entry::Occupied(mut entry) = by_peer.entry(self.peer) {
             *entry.get_mut() -= 1;
             if *entry.get() == 0 {
@@ -106,7 +107,7 @@ impl Drop for Admitted {
 #[derive(Debug)]
 pub(super) struct Acceptor {
     socket: Arc<TcpListener>,
-    stop: CancellationToken,
+    stop: watch::Sender<bool>,
     task: JoinHandle<Service>,
     /// Every connection holds a sender; nothing is sent.
     ended: mpsc::Receiver<()>,
@@ -121,13 +122,13 @@ impl Acceptor {
     ) -> io::Result<Self> {
         let _context = shared.runtime.enter();
         let socket = Arc::new(TcpListener::from_std(socket)?);
-        let stop = CancellationToken::new();
+        let (stop, stopping) = watch::channel(false);
         let (alive, ended) = mpsc::channel(1);
         let service = Service {
             local: socket.local_addr()?.ip(),
             routes: routes.clone(),
             shared: shared.clone(),
-            stop: stop.clone(),
+            stop: stopping,
             _alive: alive,
         };
         let task = shared.runtime.spawn(accept(socket.clone(), service));
@@ -146,7 +147,7 @@ impl Acceptor {
 
     /// Begins to end: connections may send what is on its way, and no more.
     pub(super) fn shut_down(&self) {
-        self.stop.cancel();
+        self.stop.send_replace(true);
     }
 
     /// Closes the socket of an acceptor that was shut down, and waits until all connections are
@@ -180,12 +181,14 @@ struct Service {
     local: IpAddr,
     routes: Arc<ArcSwap<Routes>>,
     shared: Arc<Shared>,
-    stop: CancellationToken,
+    stop: watch::Receiver<bool>,
     _alive: mpsc::Sender<()>,
 }
 
 /// Accepts connections until it is told to stop; then gives back what the last ones need.
 async fn accept(socket: Arc<TcpListener>, service: Service) -> Service {
+    let stopped = stopped(service.stop.clone());
+    tokio::pin!(stopped);
     let mut complained = false;
     loop {
         let next = async {
@@ -193,7 +196,7 @@ async fn accept(socket: Arc<TcpListener>, service: Service) -> Service {
             (permit, socket.accept().await)
         };
         let accepted = tokio::select! {
-            () = service.stop.cancelled() => return service,
+            () = &mut stopped => return service,
             next = next => next,
         };
         let error = match accepted {
@@ -209,12 +212,20 @@ async fn accept(socket: Arc<TcpListener>, service: Service) -> Service {
         // A peer that hung up before it was accepted is no reason to rest.
         if error.kind() != io::ErrorKind::ConnectionAborted {
             if !complained {
-                warn!("cannot accept connections over TCP, trying on: {error}");
+                warn!(
+                    "cannot accept connections over TCP, trying on: {}",
+                    reason::of(&error)
+                );
                 complained = true;
             }
             sleep(PAUSE).await;
         }
     }
+}
+
+/// Waits until the acceptor was told to stop, or is no more.
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// A reply on its way to the writer, its length in front. The permit keeps the reader from reading
@@ -277,7 +288,7 @@ impl Service {
         let mut rotation = Rotation::new();
         let mut patience = FIRST_QUERY;
         let stopped = async {
-            self.stop.cancelled().await;
+            stopped(self.stop.clone()).await;
             sleep(LAST_QUERIES).await;
         };
         tokio::pin!(stopped);

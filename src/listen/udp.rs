@@ -10,11 +10,12 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, Cache};
 use tokio::sync::mpsc;
 use tracing::warn;
-use udp_batch::{Batch, BatchSocket, Options, Received};
+use udp_batch::{Batch, BatchSocket, Received};
 
 use super::Shared;
 use crate::counters::{Count, Counters, Tally};
 use crate::plugins::Transport;
+use crate::reason;
 use crate::routes::Routes;
 use crate::serve::{Client, Deferred, Served, serve};
 
@@ -95,7 +96,7 @@ struct Handle {
 
 impl Handle {
     fn new(socket: UdpSocket) -> io::Result<Self> {
-        let batches = BatchSocket::from_socket(socket.try_clone()?, &Options::default())?;
+        let batches = BatchSocket::new(socket.try_clone()?)?;
         Ok(Self {
             socket,
             batches: Arc::new(batches),
@@ -139,7 +140,7 @@ impl Worker {
                     tally.count(Count::ReceiveErrors);
                     self.counters.publish(&tally);
                     if !complained {
-                        warn!("cannot receive over UDP, trying on: {error}");
+                        warn!("cannot receive over UDP, trying on: {}", reason::of(&error));
                         complained = true;
                     }
                     thread::sleep(PAUSE);

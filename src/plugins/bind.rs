@@ -20,7 +20,9 @@ const EXCEPT: &str = "except ADDRESS|INTERFACE...";
 
 fn setup(setup: &mut Setup<'_>) {
     let interfaces = interfaces();
-    let mistakes = setup.diagnostics.len();
+    let found = &mut *setup.diagnostics;
+    let binds = &mut setup.block.binds;
+    let mut fine = true;
     for directive in setup.directives {
         let mut without = Vec::new();
         for option in directive.options() {
@@ -28,25 +30,27 @@ fn setup(setup: &mut Setup<'_>) {
                 "except" => except(option, &interfaces),
                 _ => Err(option.name.unknown("option", &["except"])),
             };
-            without.extend(setup.keep(result).unwrap_or_default());
+            fine &= result.is_ok();
+            without.extend(found.keep(result).unwrap_or_default());
         }
-        let Some(words) = setup.keep(directive.at_least(1, SYNTAX)) else {
-            continue;
-        };
-        for word in words {
-            for address in setup.keep(resolve(word, &interfaces)).unwrap_or_default() {
-                let known = setup.block.binds.iter().any(|bind| bind.address == address);
+        let words = directive.at_least(1, SYNTAX);
+        fine &= words.is_ok();
+        for word in found.keep(words).unwrap_or_default() {
+            let addresses = resolve(word, &interfaces);
+            fine &= addresses.is_ok();
+            for address in found.keep(addresses).unwrap_or_default() {
+                let known = binds.iter().any(|bind| bind.address == address);
                 if !known && !without.contains(&address) {
-                    setup.block.binds.push(Bind {
+                    binds.push(Bind {
                         address,
                         span: word.span,
                     });
                 }
             }
         }
-        if setup.block.binds.is_empty() && setup.diagnostics.len() == mistakes {
+        if binds.is_empty() && fine {
             // Without this, the block would listen everywhere instead of nowhere.
-            setup.diagnostics.push(
+            found.push(
                 Diagnostic::error(directive.line(), "`bind` leaves no address to listen on")
                     .label("all of these are excepted"),
             );

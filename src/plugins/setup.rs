@@ -7,10 +7,9 @@
 use std::net::SocketAddr;
 
 use answer::Name;
-use corefile::{Diagnostic, Directive, Span};
+use corefile::{Diagnostics, Directive, Span};
 
 use super::Plugin;
-use crate::config::StartOptions;
 
 /// What there is to know of a directive before it is met: one row of the table
 /// [`DIRECTIVES`](super::DIRECTIVES).
@@ -30,28 +29,17 @@ pub struct Setup<'a> {
     pub directives: &'a [&'a Directive],
     /// The block that they stand in, as far as it is known.
     pub block: &'a mut BlockDraft,
-    /// How the program was started.
-    pub options: &'a StartOptions,
     /// Where mistakes go.
-    pub diagnostics: &'a mut Vec<Diagnostic>,
+    pub diagnostics: &'a mut Diagnostics,
 }
 
 impl Setup<'_> {
     /// Adds a plugin to the block, named in errors by the first directive.
     pub fn add(&mut self, part: Box<dyn Part>) {
         if let Some(first) = self.directives.first() {
-            self.add_at(first.line(), part);
+            let span = first.line();
+            self.block.parts.push(PlannedPart { span, part });
         }
-    }
-
-    /// Adds a plugin to the block, named in errors by the words at `span`.
-    pub fn add_at(&mut self, span: Span, part: Box<dyn Part>) {
-        self.block.parts.push(PlannedPart { span, part });
-    }
-
-    /// The value, or [`None`] after keeping the error.
-    pub fn keep<T>(&mut self, result: Result<T, Diagnostic>) -> Option<T> {
-        result.map_err(|error| self.diagnostics.push(error)).ok()
     }
 }
 

@@ -21,7 +21,7 @@ const SYNTAX: &str = "whoami";
 
 fn setup(setup: &mut Setup<'_>) {
     for directive in setup.directives {
-        setup.keep(
+        setup.diagnostics.keep(
             directive
                 .no_arguments(SYNTAX)
                 .and_then(|()| directive.no_block(SYNTAX)),

@@ -9,9 +9,11 @@ use tracing::warn;
 
 use super::banner;
 use crate::config::{self, Configuration, Endpoint, ListenAddress, Origin, StartOptions, Text};
+use crate::console::stderr_has_colors;
 use crate::identity::pools::{NodeOptions, Pools};
 use crate::listen::{BindError, Bound, Listener, Shared, bind_missing};
 use crate::plugins::{Build, Chain, PlannedPart};
+use crate::reason;
 use crate::routes::Routes;
 
 /// How long the listeners of an old configuration may take to answer what had arrived.
@@ -156,7 +158,7 @@ impl Server {
 
     /// Makes a whole new configuration beside the running one and only then changes over.
     fn apply(&mut self, text: &Text, sources: &mut Sources) -> Result<(), Failure> {
-        let checked = config::check(sources, text, &self.options, &ProcessEnvironment);
+        let checked = config::check(sources, text, self.options.dns_port, &ProcessEnvironment);
         let Configuration {
             endpoints,
             blocks,
@@ -181,7 +183,8 @@ impl Server {
                 Ok(listener) => started.push(listener),
                 Err(error) => {
                     started.iter_mut().for_each(Listener::shut_down);
-                    let message = format!("cannot serve {}: {error}", endpoint.address);
+                    let message =
+                        format!("cannot serve {}: {}", endpoint.address, reason::of(&error));
                     return Err(Failure::Corefile(vec![Diagnostic::error(
                         endpoint.span,
                         message,
@@ -253,7 +256,7 @@ fn build(blocks: Vec<Vec<PlannedPart>>, build: &mut Build<'_>) -> Result<Vec<Arc
 }
 
 fn shown(diagnostics: &[Diagnostic], sources: &Sources) -> String {
-    config::render(diagnostics, sources, super::stderr_has_colors())
+    config::render(diagnostics, sources, stderr_has_colors())
 }
 
 /// A warning as one line of the log.

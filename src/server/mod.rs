@@ -9,10 +9,10 @@ pub mod banner;
 mod instance;
 mod notify;
 mod panics;
-mod watch;
+mod tell;
 
 use std::future::Future;
-use std::io::{self, IsTerminal, Write};
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,10 +20,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{debug, error, info};
 
 use crate::config::StartOptions;
-use crate::counters::Count;
+use crate::console::{complain, say};
+use crate::counters::{Count, Tally};
 use crate::listen::Shared;
+use crate::reason;
 use instance::Server;
-use watch::Watch;
+use tell::Teller;
 
 /// Exit status: stopped as asked.
 pub const OK: u8 = 0;
@@ -47,7 +49,10 @@ pub fn run(options: StartOptions) -> u8 {
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            complain(&format!("error: cannot start the runtime: {error}"));
+            complain(&format!(
+                "error: cannot start the runtime: {}",
+                reason::of(&error)
+            ));
             return FAILED;
         }
     };
@@ -62,7 +67,10 @@ async fn live(options: StartOptions) -> u8 {
     let mut signals = match Signals::new() {
         Ok(signals) => signals,
         Err(error) => {
-            complain(&format!("error: cannot receive signals: {error}"));
+            complain(&format!(
+                "error: cannot receive signals: {}",
+                reason::of(&error)
+            ));
             return FAILED;
         }
     };
@@ -82,10 +90,10 @@ async fn live(options: StartOptions) -> u8 {
         return FAILED;
     }
     if !quiet {
-        say(&server.banner());
+        say(server.banner().trim_end());
     }
     notify::ready();
-    let mut watch = Watch::new(server.pools().subscribe(), quiet, require_claim);
+    let mut teller = Teller::new(server.pools().subscribe(), quiet, require_claim);
     let mut sweeping = false;
     let status = loop {
         tokio::select! {
@@ -102,7 +110,7 @@ async fn live(options: StartOptions) -> u8 {
                 Asked::Quit => break None,
                 Asked::Stop | Asked::Interrupt => break Some(OK),
             },
-            full = watch.next(server.nearest_address()) => {
+            full = teller.until_full(server.nearest_address()) => {
                 complain(&format!("error: {full}; --require-claim was given, so nothing is served"));
                 break Some(FAILED);
             }
@@ -116,11 +124,25 @@ async fn live(options: StartOptions) -> u8 {
             signals.unless_interrupted(stop(server), status).await
         }
     };
-    let total = shared.statistics.total();
-    let (requests, replies) = (total.get(Count::Requests), total.get(Count::Replies));
-    debug!(requests, replies, "stopped");
+    let counts = counted(&shared.statistics.total());
+    match quiet {
+        true => debug!("stopped; {counts}"),
+        false => info!("stopped; {counts}"),
+    }
     drop(pid_file);
     status
+}
+
+/// What was counted, in one line; what never happened is left out.
+fn counted(total: &Tally) -> String {
+    let happened = Count::ALL.iter().filter(|count| total.get(**count) > 0);
+    let shown: Vec<String> = happened
+        .map(|count| format!("{}: {}", count.name(), total.get(*count)))
+        .collect();
+    if shown.is_empty() {
+        return "nobody asked anything".to_owned();
+    }
+    shown.join(", ")
 }
 
 /// Gives up the names first, so that nobody is sent here any more, then stops.
@@ -190,8 +212,11 @@ impl PidFile {
     fn write(path: Option<PathBuf>) -> Result<Self, String> {
         if let Some(path) = &path {
             std::fs::write(path, format!("{}\n", std::process::id())).map_err(|error| {
-                let reason = crate::config::options::reason(&error);
-                format!("cannot write the pid file {}: {reason}", path.display())
+                format!(
+                    "cannot write the pid file {}: {}",
+                    path.display(),
+                    reason::of(&error)
+                )
             })?;
         }
         Ok(Self(path))
@@ -205,21 +230,4 @@ impl Drop for PidFile {
             let _ = std::fs::remove_file(path);
         }
     }
-}
-
-/// Whether what is shown on standard error may have colours.
-#[must_use]
-pub fn stderr_has_colors() -> bool {
-    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty())
-}
-
-/// Writes to standard output, which nobody may be reading.
-fn say(text: &str) {
-    let _ = io::stdout().lock().write_all(text.as_bytes());
-    let _ = io::stdout().lock().flush();
-}
-
-/// Writes a line to standard error, which nobody may be reading.
-fn complain(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
 }

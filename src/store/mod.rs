@@ -73,6 +73,22 @@ pub trait Store: Send + Sync + 'static {
     /// again where it cannot resume, and lists again from time to time in any case.
     fn follow(&self, space: &Space, feed: mpsc::Sender<Feed>) -> Pending<'static, ()>;
 
+    /// As [`Self::follow`], but changes after the first listing are told from the moment at which
+    /// `begin` is ready, those before it all at once. None is left out.
+    ///
+    /// In a store with a server each watcher is told each change, which is the square of a herd:
+    /// who waits until it is served leaves the server to those that still claim. A store for which
+    /// that makes no difference does not wait.
+    fn follow_from(
+        &self,
+        space: &Space,
+        feed: mpsc::Sender<Feed>,
+        begin: Pending<'static, ()>,
+    ) -> Pending<'static, ()> {
+        drop(begin);
+        self.follow(space, feed)
+    }
+
     /// Whether claims end by themselves when they are not renewed.
     ///
     /// `false` for the local store: there the kernel ends a claim together with its holder, and
@@ -86,6 +102,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// The store in a log line: its kind and address, never a secret.
     fn describe(&self) -> String;
+
+    /// Where in the store the names are, without the way there: the same text before and after
+    /// endpoints, passwords or certificates change.
+    fn place(&self) -> String {
+        self.describe()
+    }
 }
 
 /// One atomic step in a store.
@@ -132,7 +154,7 @@ pub enum Request {
         session: Session,
     },
     /// Asks the store itself, not a copy, whether a claim still stands.
-    /// Answer: [`Reply::Stands`] or [`Reply::Gone`].
+    /// Answer: [`Reply::Stands`], [`Reply::Moved`] or [`Reply::Gone`].
     Verify {
         /// The session of the claim.
         session: Session,
@@ -142,7 +164,7 @@ pub enum Request {
         epoch: Epoch,
     },
     /// Writes another record under a claim that still stands.
-    /// Answer: [`Reply::Claimed`] with the new epoch, or [`Reply::Gone`].
+    /// Answer: [`Reply::Claimed`] with the new epoch, [`Reply::Moved`] or [`Reply::Gone`].
     Update {
         /// The session of the claim.
         session: Session,
@@ -233,6 +255,12 @@ pub enum Reply {
     },
     /// The claim stands.
     Stands,
+    /// The claim stands under a later epoch: an earlier update of its holder was carried out
+    /// although its answer was lost. Nothing else was done.
+    Moved {
+        /// The epoch that the claim has now.
+        epoch: Epoch,
+    },
     /// The reservation is written or renewed.
     Reserved {
         /// Its session.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use callsign::plugins::DIRECTIVES;
+use callsign::plugins::{DIRECTIVES, definition};
 
 /// The folder of the repository.
 fn root() -> &'static Path {
@@ -63,6 +63,46 @@ fn every_directive_has_a_page_that_begins_with_its_syntax() {
             block.trim_end(),
             directive.syntax.trim_end(),
             "{page}: the first code block"
+        );
+    }
+}
+
+/// If this fails, an option exists and nobody can find out what it means, what its default is, or
+/// how it looks.
+#[test]
+fn every_option_of_identity_is_in_the_tables_and_in_an_example() {
+    let syntax = definition("identity").expect("the directive").syntax;
+    let page = read("docs/identity.md");
+    let example = read("examples/everything.Corefile");
+    let options: Vec<&str> = syntax
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|word| *word != "}")
+        .collect();
+    assert!(
+        options.len() > 20,
+        "few options were recognised: {options:?}"
+    );
+    let begins = |line: &str, start: &str, ends: &[char]| {
+        let rest = line.trim_start().strip_prefix(start);
+        rest.is_some_and(|rest| rest.starts_with(ends))
+    };
+    for option in options {
+        let linked = format!("| [`{option}`](");
+        let plain = format!("| `{option}");
+        assert!(
+            page.lines()
+                .any(|line| line.starts_with(&linked) || begins(line, &plain, &[' ', '`'])),
+            "docs/identity.md: no row for `{option}`"
+        );
+        // What needs a set-up of its own is there as a comment.
+        assert!(
+            example
+                .lines()
+                .map(|line| line.trim_start().trim_start_matches("# "))
+                .any(|line| begins(line, option, &[' '])),
+            "examples/everything.Corefile: no `{option}`"
         );
     }
 }

@@ -1,5 +1,11 @@
 //! Tests with real servers and real processes.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "clippy sees the tests' helpers as code that is not a test"
+)]
+
 mod documents;
 mod front_door;
 mod identity;

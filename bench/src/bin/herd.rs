@@ -8,7 +8,7 @@ use callsign_bench::etcd::Etcd;
 use callsign_bench::herd::{Herd, Shape};
 use callsign_bench::report::{Run, calls};
 use callsign_bench::{Result, process};
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
 /// Lets claimants loose on one etcd, counts what they ask and checks that no two share a name.
 #[derive(Debug, Parser)]
@@ -28,9 +28,9 @@ struct Arguments {
     /// How many seconds to watch what etcd writes while nothing happens
     #[arg(long, default_value_t = 25)]
     rest: u64,
-    /// Only the first herd
+    /// Only this part, after the fresh herd that all begin with
     #[arg(long)]
-    only_fresh: bool,
+    only: Option<Only>,
     #[command(subcommand)]
     part: Option<Part>,
 }
@@ -40,6 +40,21 @@ enum Part {
     /// One process of the herd, started by the herd itself
     #[command(hide = true)]
     Claimants(Task),
+}
+
+/// A part of the measurement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Only {
+    /// Nothing after the fresh herd
+    Fresh,
+    /// What etcd does while nothing happens
+    Steady,
+    /// All stopped and started again
+    Sticky,
+    /// Half of them killed, the new ones wait for their leases
+    Wait,
+    /// Half of them killed, with room for the new ones
+    Room,
 }
 
 fn main() -> ExitCode {
@@ -83,26 +98,38 @@ fn all(arguments: &Arguments) -> Result<bool> {
         unique &= run.is_unique();
     };
 
-    let mut herd = herd(arguments, claimants)?;
-    show(&herd.claim("fresh: a new pool, everybody at once", processes)?);
-    if arguments.only_fresh {
-        return Ok(unique);
+    let wants = |part| arguments.only.is_none_or(|only| only == part);
+    if arguments.only != Some(Only::Room) {
+        let mut herd = herd(arguments, claimants)?;
+        show(&herd.claim("fresh: a new pool, everybody at once", processes)?);
+        if wants(Only::Steady) {
+            steady(&mut herd, arguments.rest)?;
+        }
+        if wants(Only::Sticky) {
+            let (run, moved) =
+                herd.restart("sticky: all stopped, started again with their state")?;
+            show(&run);
+            println!("  {:<28} {moved}\n", "moved to another name");
+        }
+        if wants(Only::Wait) {
+            show(&herd.replace_half("wait: half killed, as many new ones, limit N")?);
+        }
     }
-    let rest = herd.rest(Duration::from_secs(arguments.rest))?;
-    println!("steady: {} s in which nothing happens", arguments.rest);
+    if wants(Only::Room) {
+        let mut herd = herd(arguments, claimants * 2)?;
+        show(&herd.claim("fresh: a new pool, limit 2N", processes)?);
+        show(&herd.replace_half("room: half killed, as many new ones, limit 2N")?);
+    }
+    Ok(unique)
+}
+
+fn steady(herd: &mut Herd, seconds: u64) -> Result<()> {
+    let rest = herd.rest(Duration::from_secs(seconds))?;
+    println!("steady: {seconds} s in which nothing happens");
     println!("  {:<28} {}", "raft writes", rest.writes);
     println!("  {:<28} {}", "renewed leases", rest.renewals);
     println!("  {:<28} {}\n", "calls at etcd", calls(&rest.calls));
-    let (run, moved) = herd.restart("sticky: all stopped, started again with their state")?;
-    show(&run);
-    println!("  {:<28} {moved}\n", "moved to another name");
-    show(&herd.replace_half("half killed, as many new ones, limit N: they wait for leases")?);
-    drop(herd);
-
-    let mut herd = self::herd(arguments, claimants * 2)?;
-    show(&herd.claim("fresh, limit 2N", processes)?);
-    show(&herd.replace_half("half killed, as many new ones, limit 2N: there is room")?);
-    Ok(unique)
+    Ok(())
 }
 
 fn herd(arguments: &Arguments, limit: u32) -> Result<Herd> {

@@ -20,12 +20,8 @@ impl Rcode {
     pub const NOTIMP: Rcode = Rcode(4);
     /// The server will not answer this.
     pub const REFUSED: Rcode = Rcode(5);
-    /// The server is not authoritative for the zone (RFC 2136).
-    pub const NOTAUTH: Rcode = Rcode(9);
     /// The EDNS version is not supported (RFC 6891 §9); needs an OPT record to be said.
     pub const BADVERS: Rcode = Rcode(16);
-    /// A server cookie is missing or wrong (RFC 7873 §8); needs an OPT record to be said.
-    pub const BADCOOKIE: Rcode = Rcode(23);
 
     /// Makes a response code of the lower 12 bits of `value`.
     pub const fn new(value: u16) -> Self {
@@ -50,18 +46,16 @@ impl Rcode {
 
 /// Shows the mnemonic (`NXDOMAIN`), or `RCODE` and the number where there is none here.
 impl fmt::Display for Rcode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match *self {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match *self {
             Self::NOERROR => "NOERROR",
             Self::FORMERR => "FORMERR",
             Self::SERVFAIL => "SERVFAIL",
             Self::NXDOMAIN => "NXDOMAIN",
             Self::NOTIMP => "NOTIMP",
             Self::REFUSED => "REFUSED",
-            Self::NOTAUTH => "NOTAUTH",
             Self::BADVERS => "BADVERS",
-            Self::BADCOOKIE => "BADCOOKIE",
-            Self(value) => return write!(f, "RCODE{value}"),
+            Self(value) => return write!(formatter, "RCODE{value}"),
         })
     }
 }

@@ -95,10 +95,10 @@ impl RecordType {
 
 /// Shows the mnemonic, or `TYPE` and the number (RFC 3597 §5).
 impl fmt::Display for RecordType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match MNEMONICS.iter().find(|(rtype, _)| rtype == self) {
-            Some((_, mnemonic)) => f.write_str(mnemonic),
-            None => write!(f, "TYPE{}", self.0),
+            Some((_, mnemonic)) => formatter.write_str(mnemonic),
+            None => write!(formatter, "TYPE{}", self.0),
         }
     }
 }
@@ -130,28 +130,19 @@ impl Class {
     pub const IN: Class = Class(1);
     /// Chaos, where servers tell about themselves (RFC 4892).
     pub const CH: Class = Class(3);
-    /// Hesiod.
-    pub const HS: Class = Class(4);
-    /// None (RFC 2136).
-    pub const NONE: Class = Class(254);
     /// Any class.
     pub const ANY: Class = Class(255);
 
-    const MNEMONICS: [(Class, &str); 5] = [
-        (Class::IN, "IN"),
-        (Class::CH, "CH"),
-        (Class::HS, "HS"),
-        (Class::NONE, "NONE"),
-        (Class::ANY, "ANY"),
-    ];
+    const MNEMONICS: [(Class, &str); 3] =
+        [(Class::IN, "IN"), (Class::CH, "CH"), (Class::ANY, "ANY")];
 }
 
 /// Shows the mnemonic, or `CLASS` and the number (RFC 3597 §5).
 impl fmt::Display for Class {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match Self::MNEMONICS.iter().find(|(class, _)| class == self) {
-            Some((_, mnemonic)) => f.write_str(mnemonic),
-            None => write!(f, "CLASS{}", self.0),
+            Some((_, mnemonic)) => formatter.write_str(mnemonic),
+            None => write!(formatter, "CLASS{}", self.0),
         }
     }
 }
@@ -192,10 +183,10 @@ pub struct BadMnemonic {
 }
 
 impl fmt::Display for BadMnemonic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { what, prefix, text } = self;
         write!(
-            f,
+            formatter,
             "unknown {what} \"{text}\"; write {prefix} and its number if it is meant"
         )
     }

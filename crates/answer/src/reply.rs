@@ -28,8 +28,8 @@ use crate::zone::{QUESTION_NAME, RECORD_HEADER, Records, RrsetRef, Zone};
 pub struct NoRoom;
 
 impl fmt::Display for NoRoom {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the buffer is too small for a reply: give it at least 512 octets")
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the buffer is too small for a reply: give it at least 512 octets")
     }
 }
 

@@ -209,8 +209,9 @@ impl Zone {
 
 /// Shows the apex and the number of names.
 impl fmt::Debug for Zone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Zone")
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Zone")
             .field("apex", &self.0.apex)
             .field("names", &self.0.names)
             .finish()

@@ -1,6 +1,11 @@
 //! Answering allocates nothing, whatever the outcome: otherwise the speed of the server would
 //! hang on the allocator, and its memory on what strangers ask.
 
+#![expect(
+    clippy::expect_used,
+    reason = "clippy sees the tests' helpers as code that is not a test"
+)]
+
 use answer::{
     LookupName, Name, Query, RecordData, RecordType, Rejected, Reply, Rrset, Soa, Transport, Zone,
     answer_from_zone, reject,

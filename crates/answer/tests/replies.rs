@@ -1,6 +1,11 @@
 //! Every reply to a well-formed query must be a message that an independent parser reads to its
 //! last octet, within its limit, and about the question that was asked.
 
+#![expect(
+    clippy::expect_used,
+    reason = "clippy sees the tests' helpers as code that is not a test"
+)]
+
 use answer::{
     Lookup, LookupName, Name, Query, RecordData, RecordType, Reply, Rrset, Soa, Transport, Zone,
     answer_from_zone,

@@ -1,35 +1,17 @@
 //! The formats of `printf`.
 
-use std::fmt;
-
-use crate::{Kind, Value};
+use crate::Kind;
 
 /// The largest width that a verb may ask for: the length of the longest domain name.
-pub const WIDTH_LIMIT: u8 = 255;
+const WIDTH_LIMIT: u8 = 255;
 
 /// How a value is widened to a number of characters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Padding {
     /// The least number of characters; 0 and 1 change nothing.
     pub width: u8,
-    /// Zeros before the number instead of spaces.
+    /// Zeros before the value (`%03d`). Otherwise it is spaces, before it or after it.
     pub zeros: bool,
-    /// Spaces after the value instead of before it.
-    pub left: bool,
-}
-
-impl Padding {
-    /// Writes `value`, widened.
-    pub(crate) fn write(self, output: &mut impl fmt::Write, value: Value<'_>) -> fmt::Result {
-        let width = usize::from(self.width);
-        match (value, self.left, self.zeros) {
-            (Value::Number(number), true, _) => write!(output, "{number:<width$}"),
-            (Value::Number(number), false, true) => write!(output, "{number:0>width$}"),
-            (Value::Number(number), false, false) => write!(output, "{number:>width$}"),
-            (Value::Text(text), true, _) => write!(output, "{text:<width$}"),
-            (Value::Text(text), false, _) => write!(output, "{text:>width$}"),
-        }
-    }
 }
 
 /// A piece of a format.
@@ -119,7 +101,6 @@ fn verb(text: &str) -> Result<(Piece<'_>, &str), String> {
     let padding = Padding {
         width,
         zeros: flag('0') && !flag('-'),
-        left: flag('-'),
     };
     Ok((Piece::Verb { verb, padding }, characters.as_str()))
 }

@@ -1,8 +1,8 @@
 //! The part of Go's [text templates][go] that Callsign's configuration uses.
 //!
-//! A [`Template`] is compiled once, when the configuration is read, and evaluated as often as
-//! needed. What lies outside the subset is refused at that first step, with the place in the text:
-//! nothing can fail later but a bound on the output.
+//! A [`Template`] is compiled once, when the configuration is read, to its parts: texts, and fields
+//! with the padding that they ask for. Whoever uses it gives the fields their values. What lies
+//! outside the subset is refused, with the place in the text.
 //!
 //! Accepted are:
 //!
@@ -26,10 +26,8 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-
-pub use error::TemplateError;
-pub use format::{Padding, WIDTH_LIMIT};
+pub use error::{TemplateError, UnknownWord};
+pub use format::Padding;
 
 /// A compiled template.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +48,6 @@ pub struct Part {
 
 /// What a [`Part`] yields.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Content {
     /// Always the same text.
     Text(String),
@@ -101,15 +98,6 @@ pub enum Kind {
     Text,
 }
 
-/// The value of a field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Value<'a> {
-    /// A whole number, written in decimal.
-    Number(u64),
-    /// A text, written as it stands.
-    Text(&'a str),
-}
-
 impl Template {
     /// Compiles a template that may use `fields`.
     ///
@@ -124,76 +112,5 @@ impl Template {
     #[must_use]
     pub fn parts(&self) -> &[Part] {
         &self.parts
-    }
-
-    /// Writes the template's text, with the values that `value` gives for the names of fields.
-    ///
-    /// # Errors
-    ///
-    /// Only those of `output`.
-    pub fn write<'v>(
-        &self,
-        output: &mut impl fmt::Write,
-        value: impl Fn(&str) -> Value<'v>,
-    ) -> fmt::Result {
-        self.parts.iter().try_for_each(|part| match &part.content {
-            Content::Text(text) => output.write_str(text),
-            Content::Field { name, padding } => padding.write(output, value(name)),
-        })
-    }
-
-    /// The template's text as a string of at most `limit` bytes.
-    ///
-    /// # Errors
-    ///
-    /// [`Overflow`] where it would be longer.
-    pub fn render<'v>(
-        &self,
-        limit: usize,
-        value: impl Fn(&str) -> Value<'v>,
-    ) -> Result<String, Overflow> {
-        let mut output = Bounded {
-            text: String::new(),
-            limit,
-        };
-        match self.write(&mut output, value) {
-            Ok(()) => Ok(output.text),
-            Err(fmt::Error) => Err(Overflow { limit }),
-        }
-    }
-}
-
-/// A template's text would have been longer than allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Overflow {
-    /// The bound, in bytes.
-    pub limit: usize,
-}
-
-impl fmt::Display for Overflow {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "the template yields more than {} bytes",
-            self.limit
-        )
-    }
-}
-
-impl std::error::Error for Overflow {}
-
-/// A string that refuses to grow beyond its limit.
-struct Bounded {
-    text: String,
-    limit: usize,
-}
-
-impl fmt::Write for Bounded {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        if text.len() > self.limit.saturating_sub(self.text.len()) {
-            return Err(fmt::Error);
-        }
-        self.text.push_str(text);
-        Ok(())
     }
 }

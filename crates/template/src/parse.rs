@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use crate::error::nearest;
 use crate::format::{Piece, Verb, pieces};
 use crate::scan::{ACCEPTED, Scanner, Word, is_space};
 use crate::{Content, Field, Padding, Part, TemplateError};
@@ -76,7 +75,7 @@ fn action(
 fn comment(scanner: &mut Scanner<'_>, start: usize) -> Result<bool, TemplateError> {
     scanner.take_until("*/");
     if !scanner.take("*/") {
-        return Err(error(
+        return Err(TemplateError::new(
             start..scanner.position(),
             "this comment is not closed",
             "a comment ends with */}}",
@@ -84,7 +83,7 @@ fn comment(scanner: &mut Scanner<'_>, start: usize) -> Result<bool, TemplateErro
     }
     match scanner.word(start) {
         Ok((Word::Close { trim }, _)) => Ok(trim),
-        _ => Err(error(
+        _ => Err(TemplateError::new(
             start..scanner.position(),
             "something stands beside this comment",
             "a comment has an action of its own: {{/* text */}}",
@@ -106,7 +105,7 @@ fn pipeline(
             && is_value(left)
             && is_value(right)
         {
-            return Err(error(
+            return Err(TemplateError::new(
                 place.clone(),
                 "a space is missing before this",
                 "separate words with spaces; a field has one name, such as {{.ID}}",
@@ -121,7 +120,7 @@ fn pipeline(
     match commands.as_slice() {
         [command] => self::command(command, None, &action, fields),
         [[argument], command] => self::command(command, Some(argument), &action, fields),
-        _ => Err(error(
+        _ => Err(TemplateError::new(
             action,
             "this pipe is not supported",
             "a pipe takes a field into a format: {{.ID | printf \"%03d\"}}",
@@ -144,10 +143,10 @@ fn command(
         }
         ([(Word::Name("printf"), place), format, arguments @ ..], _) => {
             let (Word::Text(text), place) = format else {
-                return Err(error(
+                return Err(TemplateError::new(
                     format.1.clone(),
                     "printf begins with a format",
-                    &format!(
+                    format!(
                         "printf at byte {} is used so: {{{{printf \"%03d\" .ID}}}}",
                         place.start
                     ),
@@ -156,27 +155,33 @@ fn command(
             let arguments = arguments.iter().copied().chain(piped);
             printf(text, place, arguments, fields)
         }
-        ([(Word::Name("printf"), place)], _) => Err(error(
+        ([(Word::Name("printf"), place)], _) => Err(TemplateError::new(
             place.clone(),
             "printf has no format",
             "it is used so: {{printf \"%03d\" .ID}}",
         )),
         ([(Word::Name(name), place), ..], _) => {
+            let mut candidates = names(fields);
+            candidates.push("printf".to_owned());
             let message = format!("{name} is not supported");
-            let help = match (nearest(name, ["printf"].into_iter()), known(name, fields)) {
-                (_, Some(field)) => format!("a field has a dot: {{{{.{field}}}}}"),
-                (Some(nearest), None) => format!("did you mean {nearest}?"),
-                (None, None) => ACCEPTED.to_owned(),
-            };
-            Err(error(place.clone(), &message, &help))
+            let error = TemplateError::new(place.clone(), message, ACCEPTED);
+            Err(error.unknown((*name).to_owned(), candidates))
         }
-        ([], _) => Err(error(action.clone(), "something is missing here", ACCEPTED)),
-        ([first, .., last], _) => Err(error(
+        ([], _) => Err(TemplateError::new(
+            action.clone(),
+            "something is missing here",
+            ACCEPTED,
+        )),
+        ([first, .., last], _) => Err(TemplateError::new(
             first.1.start..last.1.end,
             "these words make no action",
             ACCEPTED,
         )),
-        ([(_, place)], _) => Err(error(place.clone(), "this is not supported", ACCEPTED)),
+        ([(_, place)], _) => Err(TemplateError::new(
+            place.clone(),
+            "this is not supported",
+            ACCEPTED,
+        )),
     }
 }
 
@@ -188,9 +193,9 @@ fn printf<'a>(
     fields: &[Field<'_>],
 ) -> Result<Vec<Content>, TemplateError> {
     let pieces = pieces(format).map_err(|message| {
-        error(
+        TemplateError::new(
             place.clone(),
-            &message,
+            message,
             "verbs are %d, %s, %v with flags 0 and -, and a width: %03d",
         )
     })?;
@@ -200,7 +205,7 @@ fn printf<'a>(
             Piece::Text(text) => Content::Text(text.to_owned()),
             Piece::Verb { verb, padding } => {
                 let Some(argument) = arguments.next() else {
-                    return Err(error(
+                    return Err(TemplateError::new(
                         place.clone(),
                         "this format has more verbs than there are fields after it",
                         "every verb takes a field: {{printf \"%03d\" .ID}}",
@@ -208,10 +213,10 @@ fn printf<'a>(
                 };
                 let field = field(argument, fields)?;
                 if !verb.fits(field.kind) {
-                    return Err(error(
+                    return Err(TemplateError::new(
                         place.clone(),
-                        &format!("this verb does not fit .{}", field.name),
-                        &format!("use {}", Verb::for_kind(field.kind)),
+                        format!("this verb does not fit .{}", field.name),
+                        format!("use {}", Verb::for_kind(field.kind)),
                     ));
                 }
                 let name = field.name.to_owned();
@@ -221,7 +226,7 @@ fn printf<'a>(
     }
     match arguments.next() {
         None => Ok(contents),
-        Some((_, place)) => Err(error(
+        Some((_, place)) => Err(TemplateError::new(
             place.clone(),
             "the format has no verb for this",
             "every field after a format needs a verb in it, such as %d",
@@ -235,38 +240,32 @@ fn field<'f>(
     fields: &'f [Field<'f>],
 ) -> Result<&'f Field<'f>, TemplateError> {
     let Word::Field(name) = word else {
-        return Err(error(
+        return Err(TemplateError::new(
             place.clone(),
             "only a field can stand here",
-            &accepted(fields),
+            accepted(fields),
         ));
     };
     if let Some(field) = fields.iter().find(|field| field.name == *name) {
         return Ok(field);
     }
-    let help = match known(name, fields) {
-        Some(nearest) => format!("did you mean .{nearest}? {}", accepted(fields)),
-        None => accepted(fields),
-    };
-    Err(error(
-        place.clone(),
-        &format!("there is no field .{name}"),
-        &help,
-    ))
+    let word = format!(".{name}");
+    let message = format!("there is no field {word}");
+    let error = TemplateError::new(place.clone(), message, accepted(fields));
+    Err(error.unknown(word, names(fields)))
 }
 
-/// The field that `name` is near to.
-fn known<'f>(name: &str, fields: &'f [Field<'f>]) -> Option<&'f str> {
-    nearest(name, fields.iter().map(|field| field.name))
+/// The fields as they are written.
+fn names(fields: &[Field<'_>]) -> Vec<String> {
+    fields
+        .iter()
+        .map(|field| format!(".{}", field.name))
+        .collect()
 }
 
 /// The accepted fields, for the reader of an error.
 fn accepted(fields: &[Field<'_>]) -> String {
-    let names: Vec<String> = fields
-        .iter()
-        .map(|field| format!(".{}", field.name))
-        .collect();
-    match names.as_slice() {
+    match names(fields).as_slice() {
         [] => "no fields are known here".to_owned(),
         [name] => format!("the only field is {name}"),
         names => format!("fields are {}", names.join(", ")),
@@ -282,14 +281,5 @@ fn part(place: Range<usize>, content: Content) -> Part {
         offset: place.start,
         length: place.len(),
         content,
-    }
-}
-
-fn error(place: Range<usize>, message: &str, help: &str) -> TemplateError {
-    TemplateError {
-        offset: place.start,
-        length: place.len(),
-        message: message.to_owned(),
-        help: Some(help.to_owned()),
     }
 }

@@ -95,12 +95,11 @@ impl<'a> Scanner<'a> {
             });
         }
         let Some(first) = self.rest().chars().next() else {
-            return Err(TemplateError {
-                offset: start,
-                length: self.text.len() - start,
-                message: "this action is not closed".into(),
-                help: Some("an action ends with }}".into()),
-            });
+            return Err(TemplateError::new(
+                start..self.text.len(),
+                "this action is not closed",
+                "an action ends with }}",
+            ));
         };
         match first {
             '|' => {
@@ -124,17 +123,15 @@ impl<'a> Scanner<'a> {
             _ if is_name(first) && !first.is_ascii_digit() => {
                 Ok(Word::Name(self.take_while(is_name)))
             }
-            _ => Err(TemplateError {
-                offset: begin,
-                length: first.len_utf8(),
-                message: format!("{first:?} has no meaning here"),
-                help: Some(match first {
-                    '-' => "a trim marker is {{- with a space after it, or -}} with one before it"
-                        .into(),
-                    '$' => "variables are not supported: write a field such as {{.ID}}".into(),
-                    _ => ACCEPTED.into(),
-                }),
-            }),
+            _ => Err(TemplateError::new(
+                begin..begin + first.len_utf8(),
+                format!("{first:?} has no meaning here"),
+                match first {
+                    '-' => "a trim marker is {{- with a space after it, or -}} with one before it",
+                    '$' => "variables are not supported: write a field such as {{.ID}}",
+                    _ => ACCEPTED,
+                },
+            )),
         }
     }
 
@@ -156,12 +153,12 @@ impl<'a> Scanner<'a> {
                     Some((_, 'r')) => text.push('\r'),
                     Some((_, 't')) => text.push('\t'),
                     Some((_, other)) => {
-                        return Err(TemplateError {
-                            offset: begin + at,
-                            length: 1 + other.len_utf8(),
-                            message: "this escape is not supported".into(),
-                            help: Some(r#"accepted are \" \\ \n \r \t"#.into()),
-                        });
+                        let escape = begin + at;
+                        return Err(TemplateError::new(
+                            escape..escape + 1 + other.len_utf8(),
+                            "this escape is not supported",
+                            r#"accepted are \" \\ \n \r \t"#,
+                        ));
                     }
                     None => break,
                 },
@@ -186,10 +183,9 @@ fn is_name(character: char) -> bool {
 }
 
 fn unclosed_string(begin: usize, end: usize) -> TemplateError {
-    TemplateError {
-        offset: begin,
-        length: end - begin,
-        message: "this string is not closed".into(),
-        help: Some("it ends with the quote that it begins with, on the same line for \"".into()),
-    }
+    TemplateError::new(
+        begin..end,
+        "this string is not closed",
+        "it ends with the quote that it begins with, on the same line for \"",
+    )
 }

@@ -8,15 +8,16 @@
 //! ```
 
 use std::error::Error;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
-use udp_batch::{Batch, BatchSocket, Options, Received};
+use udp_batch::{Batch, BatchSocket, Received};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::read()?;
-    let socket = Arc::new(BatchSocket::bind(arguments.address, &Options::default())?);
+    let socket = UdpSocket::bind(arguments.address)?;
+    let socket = Arc::new(BatchSocket::new(socket)?);
     println!(
         "echo on {} for {} s",
         socket.local_address()?,
@@ -108,6 +109,7 @@ impl Arguments {
 }
 
 /// The user and the system time of this process so far (getrusage(2)).
+#[expect(unsafe_code, reason = "only the C library tells the time used")]
 fn processor_time() -> [Duration; 2] {
     let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: the kernel writes one `rusage`, for which all zero is a value too.

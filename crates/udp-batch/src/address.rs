@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     /// The bytes that the C library's own structures have in memory.
-    #[allow(unsafe_code)]
+    #[expect(unsafe_code, reason = "reads what the C library wrote")]
     fn written_by_libc(address: SocketAddr) -> Vec<u8> {
         let address = socket2::SockAddr::from(address);
         // SAFETY: the pointer and the length are those of one initialised address.

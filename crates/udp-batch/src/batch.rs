@@ -171,8 +171,9 @@ impl Default for Batch {
 }
 
 impl std::fmt::Debug for Batch {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Batch")
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Batch")
             .field("width", &self.width())
             .field("received", &self.received)
             .field("queued", &self.queued)

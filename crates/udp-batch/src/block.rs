@@ -1,6 +1,6 @@
 //! Memory that does not move and that only raw pointers own.
 
-#![allow(unsafe_code)]
+#![expect(unsafe_code, reason = "owns its items by a raw pointer")]
 
 use std::ptr::NonNull;
 

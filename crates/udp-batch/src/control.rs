@@ -227,7 +227,7 @@ mod tests {
 
     /// If this fails, the layout assumed here is not the one of this machine's C library.
     #[test]
-    #[allow(unsafe_code)]
+    #[expect(unsafe_code, reason = "asks the C library for its own layout")]
     fn the_layout_is_that_of_the_c_library() {
         assert_eq!(HEADER, size_of::<libc::cmsghdr>());
         assert_eq!(

@@ -6,9 +6,9 @@
 //! ```no_run
 //! # fn answer(_: &[u8], _: &mut [u8]) -> usize { 0 }
 //! # fn main() -> std::io::Result<()> {
-//! use udp_batch::{Batch, BatchSocket, Options, Received};
+//! use udp_batch::{Batch, BatchSocket, Received};
 //!
-//! let socket = BatchSocket::bind("[::]:1053".parse().unwrap(), &Options::default())?;
+//! let socket = BatchSocket::new(std::net::UdpSocket::bind("[::]:1053")?)?;
 //! let mut batch = Batch::default();
 //! while let Received::Messages(_) = socket.receive(&mut batch)? {
 //!     batch.for_each(|request, reply| answer(request.bytes, reply));
@@ -27,7 +27,6 @@
 //! memory, and the two batch system calls) and `system` (`setsockopt`, `poll`). Everything else,
 //! the reading and writing of socket addresses and control messages included, is safe code.
 
-#![deny(unsafe_code)]
 #![deny(unsafe_op_in_unsafe_fn)]
 
 #[cfg(not(target_os = "linux"))]
@@ -44,4 +43,4 @@ mod system;
 
 pub use batch::{Batch, Request};
 pub use flush::SendReport;
-pub use socket::{BatchSocket, Options, Received};
+pub use socket::{BatchSocket, Received};

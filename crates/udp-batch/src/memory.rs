@@ -17,7 +17,10 @@
 //! The kernel follows the pointers only during `receive` and `send`. Both take `&mut self`, so no
 //! reference to any item lives meanwhile. It keeps none of them afterwards.
 
-#![allow(unsafe_code)]
+#![expect(
+    unsafe_code,
+    reason = "calls recvmmsg and sendmmsg, whose headers hold pointers"
+)]
 
 use std::io;
 use std::ops::Range;
@@ -140,7 +143,10 @@ impl Memory {
     }
 
     /// Message `i` and its reply's place.
-    #[allow(clippy::unnecessary_cast)] // Some C libraries have a `u32` for `msg_controllen`.
+    #[allow(
+        clippy::unnecessary_cast,
+        reason = "some C libraries have a `u32` for `msg_controllen`"
+    )]
     pub(crate) fn slot(&mut self, i: usize) -> Slot<'_> {
         let header = &self.incoming.items()[i];
         let start = i * self.buffer;

@@ -1,16 +1,24 @@
-//! The socket: how it is made, shared and closed.
+//! The socket: how it is set up, shared and closed.
 
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 
-use socket2::{Domain, MsgHdr, Protocol, SockAddr, Socket, Type};
+use socket2::{MsgHdr, SockAddr, Socket, Type};
 
 use crate::address::{self, Family};
 use crate::batch::Batch;
 use crate::control::{self, Control, Local};
 use crate::flush::SendReport;
 use crate::system::set_option;
+
+/// Bytes that the kernel may keep for us to receive (`SO_RCVBUF`), up to the system's
+/// `net.core.rmem_max`: a burst of queries waits here while a batch is answered.
+const RECEIVE_BUFFER: usize = 4 << 20;
+
+/// Bytes that the kernel may keep for us to send (`SO_SNDBUF`), up to the system's
+/// `net.core.wmem_max`.
+const SEND_BUFFER: usize = 1 << 20;
 
 /// A UDP socket that receives and sends in batches.
 ///
@@ -20,35 +28,6 @@ use crate::system::set_option;
 pub struct BatchSocket {
     socket: Socket,
     family: Family,
-}
-
-/// How a socket is made.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Lets several sockets of one user share the address, the kernel choosing one of them by
-    /// the sender's address and port (`SO_REUSEPORT`). Every one of them must set it.
-    pub reuse_port: bool,
-    /// Whether a socket of the address `::` leaves IPv4 to others (`IPV6_V6ONLY`). Without
-    /// meaning for other addresses.
-    pub only_v6: bool,
-    /// Bytes that the kernel may keep for us to receive (`SO_RCVBUF`), up to the system's
-    /// `net.core.rmem_max`; 0 leaves the system's default.
-    pub receive_buffer: usize,
-    /// Bytes that the kernel may keep for us to send (`SO_SNDBUF`), up to the system's
-    /// `net.core.wmem_max`; 0 leaves the system's default.
-    pub send_buffer: usize,
-}
-
-impl Default for Options {
-    /// Shared port, dual stack, 4 MiB to receive and 1 MiB to send.
-    fn default() -> Self {
-        Self {
-            reuse_port: true,
-            only_v6: false,
-            receive_buffer: 4 << 20,
-            send_buffer: 1 << 20,
-        }
-    }
 }
 
 /// What came of a [`BatchSocket::receive`].
@@ -61,37 +40,14 @@ pub enum Received {
 }
 
 impl BatchSocket {
-    /// Makes a socket and binds it to `address`. Port 0 lets the kernel choose one.
+    /// Takes over a bound socket. It becomes blocking and gets large buffers; whether it shares
+    /// its port (`SO_REUSEPORT`) and serves IPv4 besides IPv6 (`IPV6_V6ONLY`) stays as it is.
     ///
     /// # Errors
-    /// The system's own: the address is in use, is not this machine's, or may not be bound
-    /// without privilege. Buffer sizes are a wish and never an error.
-    pub fn bind(address: SocketAddr, options: &Options) -> io::Result<Self> {
-        let socket = Socket::new(
-            Domain::for_address(address),
-            Type::DGRAM,
-            Some(Protocol::UDP),
-        )?;
-        if address.is_ipv6() {
-            socket.set_only_v6(options.only_v6)?;
-        }
-        if options.reuse_port {
-            socket.set_reuse_port(true)?;
-        }
-        socket.bind(&SockAddr::from(address))?;
-        Self::new(socket, options)
-    }
-
-    /// Takes over a bound socket, such as one that the service manager opened. It becomes
-    /// blocking. `reuse_port` and `only_v6` are left as they are.
-    ///
-    /// # Errors
-    /// When the socket's options cannot be read or set.
-    pub fn from_socket(socket: UdpSocket, options: &Options) -> io::Result<Self> {
-        Self::new(Socket::from(socket), options)
-    }
-
-    fn new(socket: Socket, options: &Options) -> io::Result<Self> {
+    /// When the socket's options cannot be read or set, or it is no UDP socket. The sizes of its
+    /// buffers are a wish and never an error.
+    pub fn new(socket: UdpSocket) -> io::Result<Self> {
+        let socket = Socket::from(socket);
         socket.set_nonblocking(false)?;
         let address = local_address(&socket)?;
         if socket.r#type()? != Type::DGRAM {
@@ -101,12 +57,8 @@ impl BatchSocket {
             ));
         }
         // Wishes. The system's bound applies silently, and a socket of default size works.
-        if options.receive_buffer > 0 {
-            let _ = socket.set_recv_buffer_size(options.receive_buffer);
-        }
-        if options.send_buffer > 0 {
-            let _ = socket.set_send_buffer_size(options.send_buffer);
-        }
+        let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+        let _ = socket.set_send_buffer_size(SEND_BUFFER);
         let family = if address.is_ipv4() {
             Family::V4
         } else {

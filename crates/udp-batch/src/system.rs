@@ -1,6 +1,6 @@
 //! The two small system calls that neither std nor socket2 offers.
 
-#![allow(unsafe_code)]
+#![expect(unsafe_code, reason = "calls setsockopt and poll")]
 
 use std::ffi::c_int;
 use std::io;

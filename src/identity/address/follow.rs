@@ -14,7 +14,8 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use super::select::select;
-use super::{AddressSelection, Addresses, system};
+use super::{AddressSelection, Addresses, LIMIT, system};
+use crate::reason;
 
 /// How long a burst of changes may go on before it is looked at: Docker makes dozens at once.
 const BURST: Duration = Duration::from_millis(100);
@@ -46,7 +47,8 @@ pub fn watch(selections: Vec<AddressSelection>) -> watch::Receiver<Addresses> {
     let mut said = Said::default();
     let first = said
         .unless_failed(first)
-        .map(|machine| select(&selections, &machine));
+        .map(|machine| select(&selections, &machine))
+        .inspect(|found| warn_of(found, &Addresses::default()));
     let (sender, receiver) = watch::channel(first.unwrap_or_default());
     tokio::spawn(async move {
         let follow = follow(&selections, &sender, changes, said);
@@ -65,14 +67,20 @@ async fn follow(
     mut said: Said,
 ) {
     let mut changes = changes
-        .inspect_err(|error| warn!("addresses are looked up every second: {error}"))
+        .inspect_err(|error| {
+            let reason = reason::of(error);
+            warn!("addresses are looked up every second: {reason}");
+        })
         .ok();
     loop {
         match &changes {
             None => tokio::time::sleep(POLL).await,
             Some(subscription) => {
                 if let Ok(Err(error)) = timeout(RECONCILE, subscription.changed()).await {
-                    warn!("addresses are looked up every second from now on: {error}");
+                    warn!(
+                        "addresses are looked up every second from now on: {}",
+                        reason::of(&error)
+                    );
                     changes = None;
                 }
                 tokio::time::sleep(BURST).await;
@@ -84,9 +92,27 @@ async fn follow(
         let found = select(selections, &machine);
         sender.send_if_modified(|addresses| {
             let changed = *addresses != found;
+            warn_of(&found, addresses);
             *addresses = found;
             changed
         });
+    }
+}
+
+/// Says what is odd about the addresses and was not so before.
+fn warn_of(found: &Addresses, before: &Addresses) {
+    let odd = [
+        (found.elsewhere != before.elsewhere && !found.elsewhere.is_empty()).then(|| {
+            let list = found.elsewhere.iter().map(ToString::to_string);
+            let list = list.collect::<Vec<_>>().join(" ");
+            format!("no interface of this machine has {list}, published all the same")
+        }),
+        (found.left_out != before.left_out && found.left_out > 0)
+            .then(|| format!("{} more than {LIMIT} are not published", found.left_out)),
+    ];
+    let odd = odd.into_iter().flatten().collect::<Vec<_>>().join("; ");
+    if !odd.is_empty() {
+        warn!("addresses: {odd}");
     }
 }
 
@@ -99,7 +125,10 @@ impl Said {
         if let Err(error) = &result
             && !self.0
         {
-            warn!("cannot list this machine's addresses: {error}");
+            warn!(
+                "cannot list this machine's addresses: {}",
+                reason::of(error)
+            );
         }
         self.0 = result.is_err();
         result.ok()

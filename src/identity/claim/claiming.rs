@@ -37,15 +37,18 @@ impl Claimant {
         match previous {
             Previous::Dead(entry) if entry.slot <= limit => self.leftover = Some(entry.clone()),
             Previous::Unsure(entry) if entry.slot <= limit && self.settings.has_leases => {
-                // Most likely its lease ends soon and the slot is ours again.
-                let until = now + self.settings.ttl + self.settings.ttl / 10;
+                // Most likely its lease ends soon and the slot is ours again. A new leader of the
+                // store may have promised it its whole time once more.
+                let until = now + self.settings.ttl * 2 + self.settings.ttl / 10;
                 self.phase = Phase::AwaitingOwn {
                     slot: entry.slot,
                     until,
                 };
                 return;
             }
-            _ => {
+            // Ours, but beyond a limit that is smaller now: it ends by itself.
+            Previous::Dead(_) | Previous::Unsure(_) | Previous::Own => {}
+            Previous::Nothing => {
                 let key = Some(self.settings.node.as_str());
                 let twin = listing
                     .entries
@@ -91,14 +94,16 @@ impl Claimant {
             instance: self.instance(),
             ..Place::default()
         };
-        if let Some(old) = self.leftover.take()
+        // Kept until the store has said what became of it: a lost answer decides nothing.
+        if let Some(old) = &self.leftover
             && let Some(session) = old.session
         {
             let guard = Guard::Takeover {
                 epoch: old.epoch,
                 session,
             };
-            return self.claim(now, place, old.slot, guard);
+            let slot = old.slot;
+            return self.claim(now, place, slot, guard);
         }
         let own = self.sticks.then(|| {
             self.view
@@ -209,6 +214,7 @@ impl Claimant {
                 }
             }
             Ok(Reply::Taken { ahead, occupancy }) => {
+                self.leftover = None;
                 self.view.learn(&occupancy);
                 if place.arrival == 0 && self.settings.has_leases {
                     // The direct way to an own slot failed: queue like everybody.

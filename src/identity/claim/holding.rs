@@ -8,19 +8,23 @@ impl Claimant {
     /// Other settings: a lease that runs goes on with its old time until it has to be opened anew.
     pub(super) fn configure(&mut self, settings: Settings) {
         let sticky = settings.sticky;
+        let changed = sticky != self.settings.sticky;
         self.sticks = sticky.is_some() && (self.sticks || self.settings.sticky.is_none());
         self.settings = settings;
         let sticks = self.sticks;
-        if let Phase::Holding(holding) = &mut self.phase {
-            // A reservation with another time needs another session.
-            holding.reservation = None;
+        if changed && let Phase::Holding(holding) = &mut self.phase {
+            // A reservation with another time is another one.
             holding.reserve_at = sticks.then_some(BootTime::default());
+            if let Some(reservation) = holding.reservation.take() {
+                self.discard(reservation);
+            }
         }
     }
 
     pub(super) fn hold(&mut self, now: BootTime, held: Held, old_session: Option<Session>) {
-        self.failures = 0;
+        self.leftover = None;
         self.full_told = false;
+        self.solved(Kind::Claim);
         let (slot, epoch) = (held.slot, held.epoch);
         self.phase = Phase::Holding(Holding {
             held,
@@ -89,6 +93,13 @@ impl Claimant {
         };
         match (kind, result) {
             (Kind::Verify, Ok(Reply::Stands)) => self.regain(now),
+            (_, Ok(Reply::Moved { epoch })) => {
+                holding.held.epoch = holding.held.epoch.max(epoch);
+                self.own();
+                if kind == Kind::Verify {
+                    self.regain(now);
+                }
+            }
             (Kind::Update, Ok(Reply::Claimed { epoch })) => {
                 holding.held.epoch = holding.held.epoch.max(epoch);
                 if let Some(published) = holding.updating.take() {
@@ -107,7 +118,8 @@ impl Claimant {
             (_, Ok(_)) => holding.verify = true,
             (kind, Err(_)) => {
                 holding.not_before = now + pause;
-                holding.verify |= kind == Kind::Verify;
+                // An update without an answer may have moved the epoch.
+                holding.verify |= matches!(kind, Kind::Verify | Kind::Update);
                 if kind == Kind::Reserve {
                     holding.reserve_at = Some(now + pause);
                 }
@@ -161,15 +173,13 @@ impl Claimant {
             };
             self.send(now, Kind::Reserve, request);
         } else if let Some(session) = holding.old_session.take() {
-            // Nothing hangs on it any more; if this gets lost it ends by itself.
-            let (id, timeout) = (self.next_id, REQUEST_TIMEOUT);
-            self.next_id += 1;
-            self.actions.push(Action::Send {
-                id,
-                request: Request::Close { session },
-                timeout,
-            });
+            self.discard(session);
         }
+    }
+
+    /// Closes a session that nothing of ours needs any more. If this gets lost it ends by itself.
+    fn discard(&mut self, session: Session) {
+        self.push(Request::Close { session }, REQUEST_TIMEOUT);
     }
 
     pub(super) fn send_verify(&mut self, now: BootTime, slot: Slot, epoch: Epoch) {

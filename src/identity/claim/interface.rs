@@ -79,6 +79,8 @@ pub enum Input<'a> {
 pub enum Previous<'a> {
     /// Nothing that still stands.
     Nothing,
+    /// A claim of this very process, for a pool that is ending: neither a leftover nor a stranger.
+    Own,
     /// A claim of a process that is dead for certain: it is taken over.
     Dead(&'a Entry),
     /// A claim that was written here, but who renews it is unknown: the machine was started anew

@@ -64,7 +64,8 @@ pub struct Claimant {
     pending: Option<Pending>,
     next_id: RequestId,
     failures: u32,
-    problem: Option<String>,
+    /// What failed last, and how.
+    problem: Option<(Kind, String)>,
     full_told: bool,
     /// `false` once the node key was seen in use elsewhere.
     sticks: bool,
@@ -113,6 +114,16 @@ impl Claimant {
         }
         self.proceed(now);
         std::mem::take(&mut self.actions)
+    }
+
+    /// Whether it is on its way to a slot: until that is decided, what it needs to know is in the
+    /// answers to its own requests.
+    #[must_use]
+    pub fn is_on_its_way(&self) -> bool {
+        matches!(
+            self.phase,
+            Phase::Listening | Phase::Opening | Phase::Queueing { .. } | Phase::Claiming { .. }
+        )
     }
 
     /// When [`Input::Wake`] is due if nothing else happens before.
@@ -195,11 +206,11 @@ impl Claimant {
         };
         let result = match result {
             Ok(reply) => {
-                self.solved();
+                self.solved(pending.kind);
                 Ok(reply)
             }
             Err(error) => {
-                self.failed(&error);
+                self.failed(pending.kind, &error);
                 Err(error.kind)
             }
         };
@@ -211,6 +222,8 @@ impl Claimant {
                 self.holding_answered(now, pending.kind, result);
             }
             Kind::Close => self.closed(now, &result),
+            // Renewals run beside the phases and are answered above.
+            Kind::Renew => {}
         }
     }
 
@@ -224,7 +237,7 @@ impl Claimant {
         match result {
             Ok(Reply::Renewed { ttl }) => {
                 lease.renewed(sent, ttl);
-                self.solved();
+                self.solved(Kind::Renew);
                 if let Phase::Holding(holding) = &mut self.phase {
                     holding.renewals += 1;
                     holding.verify |= holding.lapsed
@@ -241,7 +254,7 @@ impl Claimant {
             }
             Err(error) => {
                 lease.not_renewed(now);
-                self.failed(&error);
+                self.failed(Kind::Renew, &error);
             }
         }
     }
@@ -313,32 +326,28 @@ impl Claimant {
         }
         if lease.renew_at().is_some_and(|at| now >= at) {
             lease.renewal = Some((id, now));
-            let request = Request::KeepAlive {
-                session: lease.session,
-            };
+            let session = lease.session;
             let timeout = lease.renewal_timeout();
-            self.next_id += 1;
-            self.actions.push(Action::Send {
-                id,
-                request,
-                timeout,
-            });
+            self.push(Request::KeepAlive { session }, timeout);
         }
     }
 
+    /// Sends a request of the present phase, which waits for the answer.
     fn send(&mut self, now: BootTime, kind: Kind, request: Request) {
+        let id = self.push(request, REQUEST_TIMEOUT);
+        let sent = now;
+        self.pending = Some(Pending { id, sent, kind });
+    }
+
+    fn push(&mut self, request: Request, timeout: Duration) -> RequestId {
         let id = self.next_id;
         self.next_id += 1;
-        self.pending = Some(Pending {
-            id,
-            sent: now,
-            kind,
-        });
         self.actions.push(Action::Send {
             id,
             request,
-            timeout: REQUEST_TIMEOUT,
+            timeout,
         });
+        id
     }
 
     // ---- Small parts ----
@@ -402,17 +411,24 @@ impl Claimant {
         format!("{:016x}{:016x}", (self.random)(), (self.random)())
     }
 
-    fn failed(&mut self, error: &StoreError) {
+    fn failed(&mut self, kind: Kind, error: &StoreError) {
         self.failures = self.failures.saturating_add(1);
-        if self.problem.as_ref() != Some(&error.message) {
-            self.problem = Some(error.message.clone());
+        let told = self.problem.as_ref();
+        if told.is_none_or(|(_, message)| *message != error.message) {
             self.tell(Event::Problem(error.message.clone()));
         }
+        self.problem = Some((kind, error.message.clone()));
     }
 
-    fn solved(&mut self) {
-        self.failures = 0;
-        if self.problem.take().is_some() {
+    /// A request was carried out. That solves a problem only if it was with requests of this kind:
+    /// who may open a lease but not claim with it must not try again at once for ever.
+    fn solved(&mut self, kind: Kind) {
+        if self
+            .problem
+            .take_if(|(failed, _)| *failed == kind)
+            .is_some()
+        {
+            self.failures = 0;
             self.tell(Event::Solved);
         }
     }

@@ -19,6 +19,7 @@ pub(super) enum Kind {
     Verify,
     Update,
     Reserve,
+    Renew,
     Close,
 }
 

@@ -7,24 +7,30 @@ use crate::store::{Change, Guard, Listing, Occupancy, Reservation, Slot};
 /// The occupied slots of a space: from a listing, a store's answer and the changes since.
 #[derive(Clone, Debug, Default)]
 pub(super) struct View {
+    /// The revision of the last whole picture: a listing or an answer.
     revision: u64,
+    /// The revision of the last change since. A picture that is older knows less.
+    changed: u64,
     held: BTreeSet<Slot>,
+    /// The slots that became free while we looked on, and at which revision.
+    freed: BTreeMap<Slot, u64>,
     reserved: BTreeMap<Slot, Reservation>,
+    /// The reservations by node key, each with its slot; ascending.
+    by_node: Vec<(String, Slot)>,
 }
 
 impl View {
     /// Starts over from everything that stands in the store.
     pub(super) fn list(&mut self, listing: &Listing) {
-        self.revision = listing.revision;
-        self.held = listing.entries.iter().map(|entry| entry.slot).collect();
+        let held = listing.entries.iter().map(|entry| entry.slot).collect();
+        self.hold(listing.revision, held);
         self.reserve(&listing.reservations);
     }
 
     /// Takes over what the store said in answer to a request.
     pub(super) fn learn(&mut self, occupancy: &Occupancy) {
-        if occupancy.revision >= self.revision {
-            self.revision = occupancy.revision;
-            self.held = occupancy.held.iter().copied().collect();
+        if occupancy.revision >= self.revision.max(self.changed) {
+            self.hold(occupancy.revision, occupancy.held.iter().copied().collect());
         }
         self.reserve(&occupancy.reserved);
     }
@@ -39,9 +45,19 @@ impl View {
         if revision <= self.revision {
             return false;
         }
+        self.changed = revision;
         match change {
-            Change::Held(entry) => self.held.insert(entry.slot),
-            Change::Freed { slot, .. } => self.held.remove(slot),
+            Change::Held(entry) => {
+                self.freed.remove(&entry.slot);
+                self.held.insert(entry.slot)
+            }
+            Change::Freed { slot, .. } => {
+                let was_held = self.held.remove(slot);
+                if was_held {
+                    self.freed.insert(*slot, revision);
+                }
+                was_held
+            }
         }
     }
 
@@ -49,7 +65,9 @@ impl View {
     ///
     /// First the slot that waits for this node; then the free ones, ascending; then those that
     /// wait for nodes that are away, the oldest reservation first: they give way when no other
-    /// slot is left. All who queue count in the same way, so each finds another slot.
+    /// slot is left. All who queue count in the same way, so each finds another slot. What becomes
+    /// free while they wait goes behind what was free before: in front of it, it would move
+    /// everybody on to a slot that the one before is about to claim.
     pub(super) fn choose(
         &self,
         limit: Slot,
@@ -73,12 +91,18 @@ impl View {
         if ahead >= room {
             return None;
         }
-        let free = || {
-            (1..=limit)
-                .filter(|slot| !self.held.contains(slot) && !self.reserved.contains_key(slot))
-        };
-        if let Some(slot) = free().nth(ahead) {
-            return Some((slot, Guard::Free));
+        let is_free = |slot: &Slot| !self.held.contains(slot) && !self.reserved.contains_key(slot);
+        let long = (1..=limit).filter(|slot| is_free(slot) && !self.freed.contains_key(slot));
+        let mut late: Vec<(u64, Slot)> = self
+            .freed
+            .iter()
+            .filter(|(slot, _)| **slot <= limit && is_free(slot))
+            .map(|(slot, revision)| (*revision, *slot))
+            .collect();
+        late.sort_unstable();
+        let free: Vec<Slot> = long.chain(late.iter().map(|(_, slot)| *slot)).collect();
+        if let Some(slot) = free.get(ahead) {
+            return Some((*slot, Guard::Free));
         }
         let mut absent: Vec<&Reservation> = self
             .reserved
@@ -87,8 +111,15 @@ impl View {
                 reservation.slot <= limit && !self.held.contains(&reservation.slot)
             })
             .collect();
-        absent.sort_by_key(|reservation| (reservation.revision, reservation.slot));
-        let reservation = absent.get(ahead - free().count())?;
+        absent.sort_unstable_by_key(|reservation| {
+            let freed = self.freed.get(&reservation.slot).copied();
+            (
+                freed.unwrap_or_default(),
+                reservation.revision,
+                reservation.slot,
+            )
+        });
+        let reservation = absent.get(ahead - free.len())?;
         Some((
             reservation.slot,
             Guard::Reserved {
@@ -99,11 +130,13 @@ impl View {
 
     /// The slot that waits for `node`, if nobody holds it.
     pub(super) fn reservation_of(&self, node: &str, limit: Slot) -> Option<&Reservation> {
-        self.reserved.values().find(|reservation| {
-            reservation.node == node
-                && reservation.slot <= limit
-                && !self.held.contains(&reservation.slot)
-        })
+        let first = self
+            .by_node
+            .partition_point(|(other, _)| other.as_str() < node);
+        let own = self.by_node.get(first..).unwrap_or_default().iter();
+        own.take_while(|(other, _)| other == node)
+            .find(|(_, slot)| *slot <= limit && !self.held.contains(slot))
+            .and_then(|(_, slot)| self.reserved.get(slot))
     }
 
     /// Whether a slot up to `limit` is not held.
@@ -120,11 +153,23 @@ impl View {
         (limit as usize).saturating_sub(held)
     }
 
+    fn hold(&mut self, revision: u64, held: BTreeSet<Slot>) {
+        let freed = self.held.difference(&held).map(|slot| (*slot, revision));
+        self.freed.extend(freed);
+        self.freed.retain(|slot, _| !held.contains(slot));
+        self.revision = revision;
+        self.changed = revision;
+        self.held = held;
+    }
+
     fn reserve(&mut self, reservations: &[Reservation]) {
         self.reserved = reservations
             .iter()
             .map(|reservation| (reservation.slot, reservation.clone()))
             .collect();
+        let by_node = reservations.iter().map(|it| (it.node.clone(), it.slot));
+        self.by_node = by_node.collect();
+        self.by_node.sort_unstable();
     }
 }
 
@@ -183,6 +228,40 @@ mod tests {
         );
     }
 
+    /// A node that was given another slot while it was away may have two reservations.
+    #[test]
+    fn of_two_reservations_of_a_node_the_lowest_that_is_free_counts() {
+        let reserved = [(5, "me", 9), (3, "me", 4), (2, "you", 1), (4, "a", 2)];
+        assert_eq!(
+            view(&[], &reserved).choose(10, Some("me"), 7),
+            Some((3, Guard::Reserved { revision: 4 }))
+        );
+        assert_eq!(
+            view(&[3], &reserved).choose(10, Some("me"), 7),
+            Some((5, Guard::Reserved { revision: 9 }))
+        );
+        assert_eq!(
+            view(&[3, 5], &reserved).choose(10, Some("me"), 0),
+            Some((1, Guard::Free))
+        );
+    }
+
+    /// Two wait in a full pool. Slot 5 becomes free, which the first goes for, and before the
+    /// second hears of that, slot 2: without an order in time it would go for 5 as well.
+    #[test]
+    fn a_slot_that_becomes_free_moves_nobody_who_waits() {
+        let freed = |slot, revision| Change::Freed { slot, revision };
+        let all: Vec<Slot> = (1..=6).collect();
+        for reserved in [&[][..], &[(2, "a", 3), (5, "b", 4)]] {
+            let mut view = view(&all, reserved);
+            view.change(&freed(5, 11));
+            let first = view.choose(6, None, 0).map(|(slot, _)| slot);
+            view.change(&freed(2, 12));
+            let second = view.choose(6, None, 1).map(|(slot, _)| slot);
+            assert_eq!((first, second), (Some(5), Some(2)));
+        }
+    }
+
     #[test]
     fn reservations_of_the_absent_give_way_oldest_first_and_only_at_last() {
         let view = view(&[1], &[(2, "a", 9), (3, "b", 5)]);
@@ -196,6 +275,24 @@ mod tests {
             Some((2, Guard::Reserved { revision: 9 }))
         );
         assert_eq!(view.choose(4, Some("me"), 3), None);
+    }
+
+    /// An answer may be older than what the watch has told meanwhile.
+    #[test]
+    fn an_answer_that_is_older_than_the_last_change_forgets_nothing() {
+        let mut view = view(&[], &[]);
+        let entry = |slot, epoch| Entry {
+            slot,
+            epoch,
+            session: None,
+            record: Record::default(),
+        };
+        view.change(&Change::Held(entry(1, 12)));
+        view.learn(&Occupancy {
+            revision: 11,
+            ..Occupancy::default()
+        });
+        assert_eq!(view.choose(10, None, 0), Some((2, Guard::Free)));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::probe::is_host_and_port;
+use crate::reason;
 
 /// A URL whose scheme is `http`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +76,7 @@ impl Url {
              Connection: close\r\n\r\n",
             self.path, self.host
         );
-        let reason = |error: std::io::Error| error.to_string();
+        let reason = |error: std::io::Error| reason::of(&error);
         stream.write_all(request.as_bytes()).await.map_err(reason)?;
         let mut answer = [0; STATUS_LINE];
         let mut length = 0;

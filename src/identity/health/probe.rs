@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use super::http::Url;
 use crate::identity::hooks::process::CommandLine;
+use crate::reason;
 
 /// What a health check tries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,7 +88,7 @@ impl Probe {
 
 async fn connect(target: &str) -> Result<TcpStream, String> {
     let connected = TcpStream::connect(target).await;
-    connected.map_err(|error| error.to_string())
+    connected.map_err(|error| reason::of(&error))
 }
 
 const ACCEPTED: &str = "checks are tcp ADDRESS:PORT, http URL, exec COMMAND ARGS...";

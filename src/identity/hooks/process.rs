@@ -11,6 +11,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Child;
 use tokio::time::timeout;
 
+use crate::reason;
+
 /// How long output is waited for after the process has ended: a process that it left in the
 /// background may keep the pipe open for ever.
 const GRACE: Duration = Duration::from_millis(200);
@@ -133,7 +135,7 @@ pub(in crate::identity) enum Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Start(error) => write!(formatter, "cannot be run: {error}"),
+            Self::Start(error) => write!(formatter, "cannot be run: {}", reason::of(error)),
             Self::Status(status) => write!(formatter, "ended with {status}"),
             Self::TimeLimit(limit) => write!(formatter, "was killed after {limit:?}"),
         }

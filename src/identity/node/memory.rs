@@ -5,11 +5,12 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::reason;
 use crate::store::Slot;
 use crate::store::local::file;
 
 /// The largest file that is read.
-const FILE_LIMIT: usize = 8 * 1024;
+const FILE_LIMIT: usize = 64 * 1024;
 
 /// How many instances are written down. More than one, because a process may die between writing
 /// an instance down and claiming with it: then an earlier one is still in the store.
@@ -18,6 +19,8 @@ const INSTANCES: usize = 8;
 /// The claims of one seat in one space.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Memory {
+    /// Which space: the file's name may be that of several.
+    space: String,
     /// The slot wanted last.
     pub(super) slot: Slot,
     /// The instances, newest first.
@@ -37,6 +40,7 @@ impl Memory {
     /// started: others cannot be taken over any more.
     pub(super) fn after(
         last: Option<&Self>,
+        space: &str,
         instance: &str,
         slot: Slot,
         boot: &str,
@@ -48,6 +52,7 @@ impl Memory {
             instances.extend(earlier.take(INSTANCES - 1).cloned());
         }
         Self {
+            space: space.to_owned(),
             slot,
             instances,
             boot: boot.to_owned(),
@@ -66,17 +71,20 @@ impl Memory {
         !instance.is_empty() && self.instances.iter().any(|it| it == instance)
     }
 
-    /// Reads a file; [`None`] where there is none.
+    /// Reads the file of a space; [`None`] where there is none.
     ///
     /// # Errors
     ///
     /// Why the file cannot be used, in a few words.
-    pub(super) fn read(path: &Path) -> Result<Option<Self>, String> {
-        let bytes = file::read(path, FILE_LIMIT).map_err(|error| file::reason(&error))?;
+    pub(super) fn read(path: &Path, space: &str) -> Result<Option<Self>, String> {
+        let bytes = file::read(path, FILE_LIMIT).map_err(|error| reason::of(&error))?;
         let Some(bytes) = bytes else {
             return Ok(None);
         };
         let memory: Self = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+        if memory.space != space {
+            return Err(format!("it is about {:?}", memory.space));
+        }
         if memory.slot == 0 {
             return Err("slot 0".to_owned());
         }

@@ -184,7 +184,7 @@ fn without_a_folder_there_is_a_random_key_and_a_reason() {
     assert_ne!(first.key, second.key);
     let note = note.unwrap();
     assert!(
-        note.contains("/proc/none: No such file or directory; /dev/null/none: Not a directory"),
+        note.contains("/proc/none: no such file or directory; /dev/null/none: not a directory"),
         "{note}"
     );
     first.remember(SPACE, "one", 3).unwrap();
@@ -228,4 +228,38 @@ fn random_numbers_are_whole_and_differ() {
         assert!(text.bytes().all(|byte| byte.is_ascii_hexdigit()));
     }
     assert!(!boot_id().is_empty());
+}
+
+/// If this fails, a node in a cluster of many members, or with a long prefix, waits for its lease
+/// after a crash, or takes one space's memory for another's.
+#[test]
+fn spaces_with_long_names_are_remembered_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let spaces: Vec<String> = ["a", "b", "/", "é"]
+        .iter()
+        .map(|end| format!("etcd /{} {SPACE}{end}", "prefix/".repeat(400)))
+        .collect();
+    let process = identity(folder.path());
+    for (slot, space) in (1..).zip(&spaces) {
+        process.remember(space, &format!("one of {slot}"), slot).unwrap();
+    }
+    drop(process);
+    let process = identity(folder.path());
+    for (slot, space) in (1..).zip(&spaces) {
+        assert_eq!(process.last_slot(space), Some(slot));
+        let left = record(&format!("one of {slot}"), &boot_id());
+        assert!(process.may_take_over(space, &left));
+    }
+}
+
+/// If this fails, two spaces whose files happen to have one name share a memory.
+#[test]
+fn the_file_of_another_space_is_ignored() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = identity(folder.path());
+    process.remember(SPACE, "one", 3).unwrap();
+    drop(process);
+    let seat = folder.path().join("seats/0");
+    fs::rename(seat.join(format!("{SPACE}.json")), seat.join("other%d..json")).unwrap();
+    assert_eq!(identity(folder.path()).last_slot("other%d."), None);
 }

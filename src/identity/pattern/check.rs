@@ -23,7 +23,7 @@ impl Source {
         }
         Err(self.error_of_all(
             "this pattern has no number: all nodes would have the same name".into(),
-            Some("write {{.ID}} where the number belongs: worker{{.ID}}.cluster.internal."),
+            "write {{.ID}} where the number belongs: worker{{.ID}}.cluster.internal.",
         ))
     }
 
@@ -35,13 +35,12 @@ impl Source {
         let mut parts = self.template.parts().iter().rev();
         let place = parts
             .find(|part| is_number(part))
-            .map_or((0, self.length), |part| (part.offset, part.length));
-        Err(PatternError {
-            offset: place.0,
-            length: place.1,
-            message: "the number is in the last label: the names belong to no domain".into(),
-            help: Some("put a domain behind it: worker{{.ID}}.cluster.internal.".into()),
-        })
+            .map_or(0..self.length, place_of);
+        Err(PatternError::new(
+            place,
+            "the number is in the last label: the names belong to no domain",
+            "put a domain behind it: worker{{.ID}}.cluster.internal.",
+        ))
     }
 
     /// Checks that the name of `slot` is a host name.
@@ -69,35 +68,27 @@ impl Source {
         dot: &Range<usize>,
         slot: Slot,
     ) -> Result<(), PatternError> {
-        let error = |place: Range<usize>, message: String, help: &str| {
-            Err(PatternError {
-                offset: place.start,
-                length: place.len(),
-                message,
-                help: Some(help.to_owned()),
-            })
-        };
         let (Some((first, begin)), Some((last, end))) = (label.first(), label.last()) else {
-            return error(
+            return Err(PatternError::new(
                 dot.clone(),
-                "this label is empty".into(),
+                "this label is empty",
                 "between two dots, and before the first, stands at least one character",
-            );
+            ));
         };
         if label.len() > MAX_LABEL {
-            return error(
+            return Err(PatternError::new(
                 begin.start..end.end,
                 format!("this label has {} characters in slot {slot}", label.len()),
                 "a label of a name has at most 63",
-            );
+            ));
         }
         for (byte, place) in [(first, begin), (last, end)] {
             if *byte == b'-' {
-                return error(
+                return Err(PatternError::new(
                     place.clone(),
-                    "this label begins or ends with a '-'".into(),
+                    "this label begins or ends with a '-'",
                     "a label begins and ends with a letter, a digit or '_'",
-                );
+                ));
             }
         }
         Ok(())
@@ -107,12 +98,16 @@ impl Source {
     fn rendered(&self, slot: Slot) -> Result<Rendered, PatternError> {
         let mut rendered = Rendered::new();
         for part in self.template.parts() {
-            let place = part.offset..part.offset + part.length;
+            let place = place_of(part);
             let text = match &part.content {
                 Content::Text(text) => text.clone(),
                 Content::Field { name, padding } => {
                     if padding.width > 1 && (!padding.zeros || name == "Pool") {
-                        return Err(spaces(&place));
+                        return Err(PatternError::new(
+                            place,
+                            "this width fills names up with spaces",
+                            "numbers are filled up with zeros: {{printf \"%03d\" .ID}}",
+                        ));
                     }
                     let width = usize::from(padding.width);
                     match name.as_str() {
@@ -120,7 +115,6 @@ impl Source {
                         _ => format!("{slot:0width$}"),
                     }
                 }
-                _ => continue,
             };
             // Text that was copied has its bytes where they are; what an action yields has the
             // place of the action, which is longer than its text.
@@ -157,19 +151,14 @@ impl Source {
     }
 
     /// An error of the whole pattern.
-    pub(super) fn error_of_all(&self, message: String, help: Option<&str>) -> PatternError {
-        PatternError {
-            offset: 0,
-            length: self.length,
-            message,
-            help: help.map(str::to_owned),
-        }
+    pub(super) fn error_of_all(&self, message: String, help: &str) -> PatternError {
+        PatternError::new(0..self.length, message, help)
     }
 
     fn too_long(&self, slot: Slot) -> PatternError {
         self.error_of_all(
             format!("the name of slot {slot} is too long"),
-            Some("a name has at most 255 octets, and every label of it takes one more"),
+            "a name has at most 255 octets, and every label of it takes one more",
         )
     }
 
@@ -179,19 +168,18 @@ impl Source {
                 "the pool's name {:?} has a {character:?}, which no host name may have",
                 self.pool
             ),
-            _ => format!("no host name may have a {character:?}"),
+            Content::Text(_) => format!("no host name may have a {character:?}"),
         };
         let help = match character {
             '*' | '%' => "the number is written {{.ID}}; else letters, digits, '-', '_' and dots",
             _ => "letters, digits, '-', '_' and dots are allowed",
         };
-        PatternError {
-            offset: place.start,
-            length: place.len(),
-            message,
-            help: Some(help.to_owned()),
-        }
+        PatternError::new(place, message, help)
     }
+}
+
+fn place_of(part: &Part) -> Range<usize> {
+    part.offset..part.offset + part.length
 }
 
 fn is_number(part: &Part) -> bool {
@@ -200,13 +188,4 @@ fn is_number(part: &Part) -> bool {
 
 fn is_allowed(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')
-}
-
-fn spaces(place: &Range<usize>) -> PatternError {
-    PatternError {
-        offset: place.start,
-        length: place.len(),
-        message: "this width fills names up with spaces".into(),
-        help: Some("numbers are filled up with zeros: {{printf \"%03d\" .ID}}".into()),
-    }
 }

@@ -1,6 +1,6 @@
 //! From names to numbers. Runs for queries: nothing here allocates.
 
-use answer::{MAX_LABEL, MAX_NAME};
+use answer::{LookupName, MAX_NAME};
 
 use super::{Pattern, Piece};
 use crate::store::Slot;
@@ -19,22 +19,21 @@ impl Pattern {
         self.slot_of(name.as_bytes())
     }
 
-    /// The slot whose name is `wire`, a lower-case name in uncompressed wire form.
-    ///
-    /// [`None`] also for bytes that are no name.
+    /// Whether the pool answers for `name`: the name of a slot, the list name, and what lies below
+    /// one of these.
     #[must_use]
-    pub fn slot_of_wire(&self, wire: &[u8]) -> Option<Slot> {
+    pub fn owns(&self, name: &LookupName) -> bool {
+        let above = |labels| name.label_count().checked_sub(labels);
+        above(self.list_labels).is_some_and(|from| name.suffix(from) == self.list_name.as_wire())
+            || above(self.labels).is_some_and(|from| self.slot_above(name, from).is_some())
+    }
+
+    /// The slot whose name is `name` without its first `from` labels.
+    pub(super) fn slot_above(&self, name: &LookupName, from: usize) -> Option<Slot> {
         let mut buffer = [0; MAX_NAME];
-        let mut rest = wire;
         let mut written = 0;
-        loop {
-            let (label, after) = split_label(rest)?;
-            if label.is_empty() {
-                return match after {
-                    [] => self.slot_of(buffer.get(..written)?),
-                    _ => None,
-                };
-            }
+        for index in from..name.label_count() {
+            let label = name.label(index);
             // A dot inside a label is not the dot between two.
             if label.contains(&b'.') {
                 return None;
@@ -43,20 +42,8 @@ impl Pattern {
             buffer.get_mut(written..end)?.copy_from_slice(label);
             *buffer.get_mut(end)? = b'.';
             written = end + 1;
-            rest = after;
         }
-    }
-
-    /// Whether the pool answers for `wire`, a lower-case name in uncompressed wire form: the name
-    /// of a slot, the list name, and what lies below one of these.
-    #[must_use]
-    pub fn owns_wire(&self, wire: &[u8]) -> bool {
-        let Some(labels) = count_labels(wire) else {
-            return false;
-        };
-        let last = |count: usize| last_labels(wire, labels, count);
-        last(self.list_labels).is_some_and(|suffix| suffix == self.list_name.as_wire())
-            || last(self.labels).is_some_and(|suffix| self.slot_of_wire(suffix).is_some())
+        self.slot_of(buffer.get(..written)?)
     }
 
     fn slot_of(&self, name: &[u8]) -> Option<Slot> {
@@ -98,29 +85,4 @@ fn number(digits: &[u8]) -> Option<u64> {
         let digit = char::from(*digit).to_digit(10)?;
         number.checked_mul(10)?.checked_add(u64::from(digit))
     })
-}
-
-/// The first label of a name in wire form, without its length octet, and what follows it.
-fn split_label(wire: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (&length, rest) = wire.split_first()?;
-    let length = usize::from(length);
-    (length <= MAX_LABEL).then(|| rest.split_at_checked(length))?
-}
-
-/// The labels of a name in wire form, the root's not counted.
-fn count_labels(mut wire: &[u8]) -> Option<usize> {
-    let mut labels = 0;
-    loop {
-        let (label, rest) = split_label(wire)?;
-        if label.is_empty() {
-            return Some(labels);
-        }
-        labels += 1;
-        wire = rest;
-    }
-}
-
-/// The last `count` of the `labels` of a name in wire form, with the root.
-fn last_labels(wire: &[u8], labels: usize, count: usize) -> Option<&[u8]> {
-    (0..labels.checked_sub(count)?).try_fold(wire, |wire, _| Some(split_label(wire)?.1))
 }

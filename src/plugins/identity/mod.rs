@@ -6,10 +6,13 @@
 mod options;
 mod publish;
 mod setup;
+mod size;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
-use answer::{Asked, Lookup, Name, Rcode, RecordType, Zone, respond};
+use answer::{Asked, Lookup, LookupName, Name, Rcode, RecordType, Zone, respond};
 
 use super::{Build, Exchange, Part, Plugin, Step};
 use crate::identity::pattern::Pattern;
@@ -78,10 +81,6 @@ impl Part for Parts {
 #[derive(Debug, Default)]
 struct Snapshot {
     pools: Vec<PoolNames>,
-    /// The names behind addresses, of all pools together.
-    reverse: Option<Zone>,
-    /// The least trust among the pools that are known.
-    reverse_trust: Trust,
 }
 
 /// The names of one pool at one moment.
@@ -90,6 +89,8 @@ struct PoolNames {
     pattern: Arc<Pattern>,
     apex: Name,
     zone: Zone,
+    /// The names behind addresses.
+    reverse: Zone,
     trust: Trust,
     fallthrough: Vec<Name>,
 }
@@ -121,14 +122,11 @@ impl Plugin for Identity {
     fn request(&self, exchange: &mut Exchange<'_, '_>) -> Step {
         let snapshot = self.published.names.load();
         for pool in &snapshot.pools {
-            if pool.pattern.owns_wire(exchange.name.as_wire()) {
+            if pool.pattern.owns(&exchange.name) {
                 return pool.answer(exchange);
             }
         }
-        match &snapshot.reverse {
-            Some(zone) => point_back(zone, snapshot.reverse_trust, exchange),
-            None => Step::Next,
-        }
+        snapshot.point_back(exchange)
     }
 
     /// A name of the pool's domain that no pool owns: nobody else answers for that domain here,
@@ -140,6 +138,46 @@ impl Plugin for Identity {
             Some(pool) => pool.respond(exchange),
             None => Step::Next,
         }
+    }
+}
+
+impl Snapshot {
+    /// Answers who has an address, where a pool knows it. Other addresses are none of ours.
+    ///
+    /// Each pool counts by its own trust: names that are too old to be told do not keep back
+    /// those of another pool.
+    fn point_back(&self, exchange: &mut Exchange<'_, '_>) -> Step {
+        let Some(trust) = self.trust_behind(&exchange.name) else {
+            return Step::Next;
+        };
+        if let Some(step) = trust.apply(exchange) {
+            return step;
+        }
+        let pools = self.pools.iter().filter(|pool| pool.trust.may_be_told());
+        let mut holders = pools.filter(|pool| pool.knows_address(&exchange.name));
+        let asked = Asked::by_query(exchange.query, &exchange.name, exchange.rotation);
+        if let Some(first) = holders.next() {
+            let zone = &first.reverse;
+            let lookup = zone.lookup(&exchange.name, asked.rtype);
+            respond(zone, lookup, &asked, &mut exchange.reply);
+        }
+        for other in holders {
+            if let Lookup::Found(more) = other.reverse.lookup(&exchange.name, asked.rtype) {
+                exchange.reply.answer(more, exchange.rotation);
+            }
+        }
+        Step::Answered
+    }
+
+    /// How far the names behind an address can be trusted, of those that may be told, or where
+    /// there are none, of all; [`None`] where no pool knows the address.
+    fn trust_behind(&self, address: &LookupName) -> Option<Trust> {
+        let trusts = || {
+            let pools = self.pools.iter().filter(|pool| pool.knows_address(address));
+            pools.map(|pool| pool.trust)
+        };
+        let told = trusts().filter(|trust| trust.may_be_told()).max();
+        told.or_else(|| trusts().max())
     }
 }
 
@@ -171,9 +209,23 @@ impl PoolNames {
     fn lookup(&self, exchange: &Exchange<'_, '_>) -> Lookup<'_> {
         self.zone.lookup(&exchange.name, exchange.query.qtype)
     }
+
+    /// Whether there are names behind an address. The names between those of addresses and the
+    /// apex may have records elsewhere.
+    fn knows_address(&self, address: &LookupName) -> bool {
+        matches!(
+            self.reverse.lookup(address, RecordType::PTR),
+            Lookup::Found(_)
+        )
+    }
 }
 
 impl Trust {
+    /// Whether clients may be told of the names at all.
+    fn may_be_told(self) -> bool {
+        self <= Self::Stale
+    }
+
     /// What the client must know, or the whole answer where there can be no better one.
     fn apply(self, exchange: &mut Exchange<'_, '_>) -> Option<Step> {
         match self {
@@ -193,24 +245,6 @@ impl Trust {
             Self::Unknown => Some(fail(exchange, NOT_READY, "the store was not heard of yet")),
         }
     }
-}
-
-/// Answers who has an address, where a pool knows it. Other addresses are none of ours.
-fn point_back(zone: &Zone, trust: Trust, exchange: &mut Exchange<'_, '_>) -> Step {
-    // Only names with records: those between them and the apex may have others elsewhere.
-    if !matches!(
-        zone.lookup(&exchange.name, RecordType::PTR),
-        Lookup::Found(_)
-    ) {
-        return Step::Next;
-    }
-    if let Some(step) = trust.apply(exchange) {
-        return step;
-    }
-    let lookup = zone.lookup(&exchange.name, exchange.query.qtype);
-    let asked = Asked::by_query(exchange.query, &exchange.name, exchange.rotation);
-    respond(zone, lookup, &asked, &mut exchange.reply);
-    Step::Answered
 }
 
 fn fail(exchange: &mut Exchange<'_, '_>, code: u16, reason: &str) -> Step {

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use answer::Name;
-use corefile::{Diagnostic, Directive, Token};
+use corefile::{Diagnostic, Diagnostics, Directive, Token};
 
 use super::setup::Preset;
+use crate::config;
 use crate::identity::address::AddressSelection;
 use crate::identity::health::{HealthCheck, Probe};
 use crate::identity::hooks::{CommandLine, Event, Hook};
@@ -88,46 +89,73 @@ const STORE_OPTIONS: &[&str] = &["credentials", "tls", "prefix", "layout"];
 /// Options that may be given several times.
 const REPEATED: &[&str] = &["port", "meta", "on"];
 
+/// Options that have a block of their own.
+const WITH_BLOCK: &[&str] = &["store", "health"];
+
 /// Reads all lines; every mistake goes to `found`.
 pub(super) fn read<'a>(
     directive: &'a Directive,
     preset: Preset,
-    found: &mut Vec<Diagnostic>,
+    found: &mut Diagnostics,
 ) -> Options<'a> {
     let mut options = Options::default();
-    let mut seen: Vec<&Directive> = Vec::new();
-    for line in directive.options() {
-        if let Some(first) = seen.iter().find(|first| first.name() == line.name())
-            && !REPEATED.contains(&line.name())
-        {
-            found.push(line.repeated(first));
-            continue;
-        }
-        seen.push(line);
-        if let Err(error) = option(&mut options, line, preset, found) {
-            found.push(error);
+    let mut reader = Reader {
+        preset,
+        seen: Vec::new(),
+        found,
+    };
+    reader.lines(directive, |reader, line| option(&mut options, line, reader));
+    options
+}
+
+/// Reads the block of a pool and the blocks in it.
+struct Reader<'a, 'f> {
+    preset: Preset,
+    /// Every line so far, whatever block it stands in: what etcd is told beside `store` may not
+    /// be told in its block again. No word means one thing here and another there.
+    seen: Vec<&'a Directive>,
+    found: &'f mut Diagnostics,
+}
+
+impl<'a> Reader<'a, '_> {
+    /// Has `read` understand each line of a block. A line that is there already, or has a block
+    /// that it cannot have, is a mistake.
+    fn lines(
+        &mut self,
+        directive: &'a Directive,
+        mut read: impl FnMut(&mut Self, &'a Directive) -> Result<(), Diagnostic>,
+    ) {
+        for line in directive.options() {
+            let mut before = self.seen.iter();
+            if let Some(first) = before.find(|first| first.name() == line.name())
+                && !REPEATED.contains(&line.name())
+            {
+                self.found.push(line.repeated(first));
+                continue;
+            }
+            self.seen.push(line);
+            let result = read(self, line).and_then(|()| match line.name() {
+                name if WITH_BLOCK.contains(&name) => Ok(()),
+                name => line.no_block(name),
+            });
+            self.found.keep(result);
         }
     }
-    options
 }
 
 fn option<'a>(
     options: &mut Options<'a>,
     line: &'a Directive,
-    preset: Preset,
-    found: &mut Vec<Diagnostic>,
+    reader: &mut Reader<'a, '_>,
 ) -> Result<(), Diagnostic> {
-    let with_block = matches!(line.name(), "store" | "health");
-    if !with_block {
-        line.no_block(line.name())?;
-    }
+    let preset = reader.preset;
     match line.name() {
         "pattern" => options.pattern = Some(line.one_argument("pattern worker{{.ID}}.tf.local.")?),
         "limit" => options.limit = Some(line.one_argument("limit N")?.integer(1..=MOST_SLOTS)?),
         "endpoint" if preset == Preset::Idetcd => {
             options.store.endpoints = Some(line.at_least(1, "endpoint URL...")?);
         }
-        "store" if preset == Preset::Identity => store(&mut options.store, line, found)?,
+        "store" if preset == Preset::Identity => store(&mut options.store, line, reader)?,
         name if STORE_OPTIONS.contains(&name) => store_option(&mut options.store, line)?,
         "claim" => {
             let word = line.one_argument("claim on|off")?;
@@ -152,21 +180,20 @@ fn option<'a>(
         }
         "address" => {
             for word in line.at_least(1, "address auto|INTERFACE|CIDR|IP...")? {
-                match AddressSelection::parse(&word.text) {
-                    Ok(selection) => options.addresses.push(selection),
-                    Err(message) => found.push(Diagnostic::error(word.span, message)),
-                }
+                let selection = AddressSelection::parse(&word.text)
+                    .map_err(|message| Diagnostic::error(word.span, message));
+                options.addresses.extend(reader.found.keep(selection));
             }
         }
         "port" => port(&mut options.ports, line)?,
         "meta" => meta(&mut options.meta, line)?,
-        "health" => options.health = Some(health(line, found)?),
+        "health" => options.health = Some(health(line, reader)?),
         "on" => options.hooks.push(hook(line)?),
         "stale" => {
             let word = line.one_argument("stale DURATION")?;
             options.stale = Some(word.duration(Duration::ZERO..=HOUR * 24 * 365)?);
         }
-        "fallthrough" => options.fallthrough = zones(&line.arguments)?,
+        "fallthrough" => options.fallthrough = fallthrough(&line.arguments, reader.found),
         _ => return Err(line.name.unknown("option", &names(preset))),
     }
     Ok(())
@@ -188,7 +215,7 @@ fn names(preset: Preset) -> Vec<&'static str> {
 fn store<'a>(
     store: &mut StoreOptions<'a>,
     line: &'a Directive,
-    found: &mut Vec<Diagnostic>,
+    reader: &mut Reader<'a, '_>,
 ) -> Result<(), Diagnostic> {
     const SYNTAX: &str = "store etcd URL... | local [PATH]";
     let [kind, rest @ ..] = line.at_least(1, SYNTAX)? else {
@@ -211,11 +238,7 @@ fn store<'a>(
         }
         _ => return Err(kind.unknown("store", &["etcd", "local"])),
     }
-    for option in line.options() {
-        if let Err(error) = store_option(store, option) {
-            found.push(error);
-        }
-    }
+    reader.lines(line, |_, option| store_option(store, option));
     Ok(())
 }
 
@@ -313,7 +336,7 @@ fn room<T>(entries: &[(String, T)], word: &Token, key: &str) -> Result<(), Diagn
     Ok(())
 }
 
-fn health(line: &Directive, found: &mut Vec<Diagnostic>) -> Result<HealthCheck, Diagnostic> {
+fn health<'a>(line: &'a Directive, reader: &mut Reader<'a, '_>) -> Result<HealthCheck, Diagnostic> {
     const SYNTAX: &str = "health tcp ADDRESS:PORT | http URL | exec COMMAND ARGS...";
     let words: Vec<String> = line
         .arguments
@@ -328,11 +351,7 @@ fn health(line: &Directive, found: &mut Vec<Diagnostic>) -> Result<HealthCheck, 
         Diagnostic::error(span, error.message).help(format!("syntax: {SYNTAX}"))
     })?;
     let mut check = HealthCheck::new(probe);
-    for option in line.options() {
-        if let Err(error) = health_option(&mut check, option) {
-            found.push(error);
-        }
-    }
+    reader.lines(line, |_, option| health_option(&mut check, option));
     Ok(check)
 }
 
@@ -352,29 +371,27 @@ fn health_option(check: &mut HealthCheck, line: &Directive) -> Result<(), Diagno
 }
 
 fn hook(line: &Directive) -> Result<Hook, Diagnostic> {
-    let [event, command @ ..] = line.at_least(2, "on EVENT COMMAND...")? else {
-        return Err(Diagnostic::error(
-            line.line(),
-            "`on` needs an event and a command",
-        ));
+    let [event, program, arguments @ ..] = line.arguments.as_slice() else {
+        let message = "`on` needs an event and a command";
+        let help = "syntax: on EVENT COMMAND...";
+        return Err(Diagnostic::error(line.line(), message).help(help));
     };
     let events = Event::ALL.map(|event| (event.name(), event));
     let event = event.one_of("event", &events)?;
-    let words: Vec<String> = command.iter().map(|word| word.text.clone()).collect();
-    let command = CommandLine::from_words(&words)
-        .ok_or_else(|| Diagnostic::error(line.line(), "`on` needs a command"))?;
+    let command = CommandLine {
+        program: program.text.clone(),
+        arguments: arguments.iter().map(|word| word.text.clone()).collect(),
+    };
     Ok(Hook { event, command })
 }
 
-/// Zones of a `fallthrough`; none means all.
-fn zones(words: &[Token]) -> Result<Vec<Name>, Diagnostic> {
+/// The zones of a `fallthrough`; none means all.
+fn fallthrough(words: &[Token], found: &mut Diagnostics) -> Vec<Name> {
     if words.is_empty() {
-        return Ok(vec![Name::root()]);
+        return vec![Name::root()];
     }
-    let zone = |word: &Token| {
-        let error =
-            |error| Diagnostic::error(word.span, format!("{} is no zone: {error}", word.shown()));
-        Name::parse(&word.text).map_err(error)
-    };
-    words.iter().map(zone).collect()
+    let zones = words
+        .iter()
+        .filter_map(|word| found.keep(config::zones(word)));
+    zones.flatten().collect()
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use answer::Zone;
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinSet;
@@ -56,38 +55,33 @@ pub(super) fn publish(pools: Vec<Followed>) -> Published {
 
 struct Publisher {
     pools: Vec<Source>,
-    reverse: ReverseNames,
-    reverse_zone: Option<Zone>,
-    /// The TTL of the records of `reverse_zone`, in seconds.
-    ttl: u32,
 }
 
 struct Source {
     followed: Followed,
     names: Names,
-    /// The members that `names` has.
+    reverse: ReverseNames,
+    /// The members that both have.
     members: Members,
 }
 
 impl Publisher {
     fn new(pools: Vec<Followed>) -> Self {
-        let ttl = pools
+        // Names of several pools may stand in one answer, where all have the same TTL
+        // (RFC 2181 §5.2).
+        let reverse_ttl = pools
             .iter()
             .map(|pool| pool.answer.ttl)
             .min()
             .unwrap_or_default();
         let source = |followed: Followed| Source {
             names: Names::new(Arc::clone(&followed.pattern), followed.answer.ttl),
+            reverse: ReverseNames::new(Arc::clone(&followed.pattern), reverse_ttl),
             members: Members::default(),
             followed,
         };
         let pools = pools.into_iter().map(source).collect();
-        Self {
-            pools,
-            reverse: ReverseNames::default(),
-            reverse_zone: None,
-            ttl,
-        }
+        Self { pools }
     }
 
     /// Publishes every change, for ever.
@@ -125,32 +119,16 @@ impl Publisher {
 
     /// Takes in what the pools have now.
     fn snapshot(&mut self) -> Snapshot {
-        let mut changed = self.reverse_zone.is_none();
-        for source in &mut self.pools {
+        let now = BootTime::now();
+        let pools = self.pools.iter_mut().map(|source| {
             let members = source.followed.members.borrow().clone();
             source.names.update(&members);
-            changed |= self
-                .reverse
-                .update(&source.followed.pattern, &members, &source.members);
+            source.reverse.update(&members);
             source.members = members;
-        }
-        if changed {
-            self.reverse_zone = Some(self.reverse.zone(self.ttl));
-        }
-        let now = BootTime::now();
-        let pools: Vec<_> = self
-            .pools
-            .iter()
-            .map(|source| source.names_at(now))
-            .collect();
-        let known = pools
-            .iter()
-            .map(|pool| pool.trust)
-            .filter(|trust| *trust != Trust::Unknown);
+            source.names_at(now)
+        });
         Snapshot {
-            reverse_trust: known.max().unwrap_or_default(),
-            reverse: self.reverse_zone.clone(),
-            pools,
+            pools: pools.collect(),
         }
     }
 }
@@ -161,6 +139,7 @@ impl Source {
             pattern: Arc::clone(&self.followed.pattern),
             apex: self.followed.pattern.apex(),
             zone: self.names.zone().clone(),
+            reverse: self.reverse.zone().clone(),
             trust: match self.members.freshness {
                 Freshness::Unknown => Trust::Unknown,
                 Freshness::Current => Trust::Current,

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use corefile::{Diagnostic, Directive, Token};
+use corefile::{Diagnostic, Diagnostics, Directive, Token};
 
 use super::super::{Definition, Setup};
 use super::options::{self, Options};
-use super::{AnswerOptions, Parts, PoolPart};
+use super::{AnswerOptions, Parts, PoolPart, size};
 use crate::identity::address::AddressSelection;
 use crate::identity::pattern::{Pattern, PatternError};
 use crate::identity::pool::PoolConfig;
@@ -100,16 +100,8 @@ impl Preset {
 fn set_up(setup: &mut Setup<'_>, preset: &Preset) {
     let mut pools = Vec::new();
     for directive in setup.directives {
-        let mut found = Vec::new();
-        let pool = pool(
-            directive,
-            *preset,
-            setup.block.zones.first().map(|zone| zone.port),
-            &mut found,
-        );
-        let failed = !found.is_empty();
-        setup.diagnostics.append(&mut found);
-        if let Some(pool) = pool.filter(|_| !failed) {
+        let dns_port = setup.block.zones.first().map(|zone| zone.port);
+        if let Some(pool) = pool(directive, *preset, dns_port, setup.diagnostics) {
             warn_of_unreachable(setup, directive, &pool);
             pools.push(pool);
         }
@@ -127,7 +119,7 @@ fn pool(
     directive: &Directive,
     preset: Preset,
     dns_port: Option<u16>,
-    found: &mut Vec<Diagnostic>,
+    found: &mut Diagnostics,
 ) -> Option<PoolPart> {
     let options = options::read(directive, preset, found);
     let pool = pool_name(directive, preset, found)?;
@@ -156,6 +148,12 @@ fn pool(
         health: options.health,
         hooks: options.hooks,
     };
+    if config.claim
+        && let Err(message) = size::check(&config)
+    {
+        let help = "fewer or shorter `meta` and `port` lines";
+        found.push(Diagnostic::error(directive.name.span, message).help(help));
+    }
     let answer = AnswerOptions {
         ttl: options.answer_ttl.unwrap_or(5),
         stale: options.stale.unwrap_or(Duration::from_secs(3600)),
@@ -168,7 +166,7 @@ fn pool(
     })
 }
 
-fn pool_name(directive: &Directive, preset: Preset, found: &mut Vec<Diagnostic>) -> Option<String> {
+fn pool_name(directive: &Directive, preset: Preset, found: &mut Diagnostics) -> Option<String> {
     let syntax = match preset {
         Preset::Identity => "identity [POOL] { ... }",
         Preset::Idetcd => "idetcd { ... }",
@@ -199,7 +197,7 @@ fn pattern(
     preset: Preset,
     options: &Options<'_>,
     pool: &str,
-    found: &mut Vec<Diagnostic>,
+    found: &mut Diagnostics,
 ) -> Option<Pattern> {
     let text = options
         .pattern
@@ -209,9 +207,7 @@ fn pattern(
             .check_limit(options.limit.unwrap_or(preset.limit()))
             .map(|()| pattern)
     });
-    result
-        .map_err(|error| found.push(pattern_error(options.pattern, directive, error)))
-        .ok()
+    found.keep(result.map_err(|error| pattern_error(options.pattern, directive, error)))
 }
 
 /// Points at the part of the pattern that is wrong, where the word in the file is its text.
@@ -225,13 +221,17 @@ fn pattern_error(word: Option<&Token>, directive: &Directive, error: PatternErro
             (span.start, span.end) = (start, end);
         }
     }
-    let diagnostic = Diagnostic::error(span, error.message).label("in this pattern");
-    match error.help {
-        Some(help) => diagnostic.help(help),
-        None => {
-            diagnostic.help("a pattern is a domain name with a number: worker{{.ID}}.tf.local.")
-        }
-    }
+    let meant = error.unknown.as_ref().and_then(|unknown| {
+        let candidates = unknown.candidates.iter().map(String::as_str);
+        corefile::nearest(&unknown.word, candidates)
+    });
+    let label = match meant {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => "in this pattern".to_owned(),
+    };
+    Diagnostic::error(span, error.message)
+        .label(label)
+        .help(error.help)
 }
 
 fn store(
@@ -239,7 +239,7 @@ fn store(
     preset: Preset,
     options: &Options<'_>,
     pattern: Option<&Pattern>,
-    found: &mut Vec<Diagnostic>,
+    found: &mut Diagnostics,
 ) -> Option<StoreConfig> {
     let store = &options.store;
     let is_etcd = preset == Preset::Idetcd || store.endpoints.is_some();

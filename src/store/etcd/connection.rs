@@ -8,7 +8,7 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use etcd_client::{Client, Error, KvClient, LeaseClient, WatchClient};
@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use super::lease::Keepers;
 use super::{ANSWER_LIMIT, EtcdOptions, errors};
+use crate::mutex::locked;
 use crate::store::{StoreError, StoreErrorKind};
 
 /// How long one member may take to be reached, to sign us in and to say that it is well.
@@ -228,7 +229,7 @@ impl Connections {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<Connection>>> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.current)
     }
 }
 

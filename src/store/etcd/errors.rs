@@ -7,6 +7,7 @@ use std::time::Duration;
 use etcd_client::Error;
 use tokio::time::timeout;
 
+use crate::reason;
 use crate::store::{StoreError, StoreErrorKind};
 
 /// gRPC's status codes, <https://grpc.io/docs/guides/status-codes/>.
@@ -110,7 +111,7 @@ pub(super) fn unreachable(endpoint: &str, what: &str) -> StoreError {
     }
 }
 
-/// The innermost reason of an error: "Connection refused" rather than "transport error".
+/// The innermost reason of an error: "connection refused" rather than "transport error".
 fn text(error: &Error) -> String {
     let (mut line, mut source) = match error {
         Error::GRpcStatus(status) => (status.message().to_owned(), status.source()),
@@ -129,10 +130,7 @@ fn text(error: &Error) -> String {
     if line.contains("user name is empty") {
         line.push_str(" (it wants a user and a password)");
     }
-    if let Some((words, _)) = line.split_once(" (os error") {
-        line.truncate(words.len());
-    }
-    line.replace(['\n', '\r'], " ")
+    reason::of_text(&line).replace(['\n', '\r'], " ")
 }
 
 #[cfg(test)]

@@ -1,5 +1,10 @@
 //! Following a space: a listing, then a watch from there on, for as long as anybody listens.
 //!
+//! etcd sends each change to each watch, one message each; a watch that is opened later gets what
+//! it missed in one message. So in a herd nobody watches who still claims: the first watch is
+//! opened when the listener says so, see [`Store::follow_from`](crate::store::Store::follow_from).
+//! And when many die or come at once, watches are closed and opened again after a moment.
+//!
 //! A watch may end, be cut off in silence, or (in some versions of etcd) lose an event. So:
 //!
 //! * it resumes after the last revision that was told, where etcd's history is still the same
@@ -11,7 +16,9 @@
 //! queries from any more. The slot stays occupied all the same, and
 //! [`Occupancy`](crate::store::Occupancy) goes by keys alone, so nobody claims it.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use etcd_client::{Error, WatchOptions, WatchResponse, WatchStream};
@@ -24,7 +31,7 @@ use super::layout::Keys;
 use super::listing::{self, PATIENCE, Position};
 use super::requests::signed;
 use super::skipped::Skipped;
-use crate::store::{Change, Feed, StoreError};
+use crate::store::{Change, Feed, Pending, StoreError};
 
 /// After how much silence a stream is asked whether it lives.
 const PROGRESS: Duration = Duration::from_secs(5);
@@ -34,6 +41,15 @@ const RECONCILE: Duration = Duration::from_secs(60);
 
 /// Beyond this many claims, listings become rarer: every node reads every claim.
 const LISTED: usize = 1000;
+
+/// So many changes within [`STORM_TIME`] are a storm, in which the watch pauses for [`LULL`].
+const STORM: usize = 64;
+
+/// In how much time changes are counted.
+const STORM_TIME: Duration = Duration::from_millis(250);
+
+/// How long a watch pauses in a storm.
+const LULL: Duration = Duration::from_millis(400);
 
 /// How many reasons are told while etcd is away: each member may have its own.
 const REASONS: usize = 16;
@@ -47,8 +63,10 @@ pub(super) async fn follow(
     skipped: &Skipped,
     keys: &Keys,
     feed: &mpsc::Sender<Feed>,
+    begin: Pending<'static, ()>,
 ) {
     let mut follower = Follower {
+        begin: Some(begin),
         connections,
         skipped,
         keys,
@@ -83,6 +101,8 @@ struct Follower<'a> {
     skipped: &'a Skipped,
     keys: &'a Keys,
     feed: &'a mpsc::Sender<Feed>,
+    /// Ready when the first watch is to be opened; then [`None`].
+    begin: Option<Pending<'static, ()>>,
     position: Option<Position>,
     reconcile_at: Instant,
     wait: Duration,
@@ -104,6 +124,8 @@ enum End {
     Broken(StoreError),
     /// It did not answer in time.
     Silent(StoreError),
+    /// It tells so much that it is better to ask for all of it from time to time.
+    Storm,
 }
 
 impl Follower<'_> {
@@ -126,10 +148,14 @@ impl Follower<'_> {
     }
 
     async fn open_on(&mut self, connection: &Arc<Connection>) -> Result<Watch, Error> {
-        let position = match &self.position {
-            Some(position) if position.stands(connection).await? => position.clone(),
-            _ => self.list(connection).await?,
-        };
+        let mut position = self.resume(connection).await?;
+        if let Some(mut begin) = self.begin.take()
+            && !poll_fn(|context| Poll::Ready(begin.as_mut().poll(context).is_ready())).await
+        {
+            begin.await;
+            // During the wait etcd may have been emptied or restored.
+            position = self.resume(connection).await?;
+        }
         let options = WatchOptions::new()
             .with_prefix()
             .with_progress_notify()
@@ -139,20 +165,36 @@ impl Follower<'_> {
             let mut watch = connection.watch();
             let mut stream = watch.watch(self.keys.slots(), Some(options)).await?;
             match stream.message().await? {
-                Some(answer) if answer.created() && !answer.canceled() => Ok(stream),
+                Some(answer) if answer.created() && !answer.canceled() => {
+                    Ok((position.fits(answer.header()), stream))
+                }
                 Some(answer) => Err(Error::WatchError(answer.cancel_reason().to_owned())),
                 None => Err(Error::WatchError("the watch has ended".into())),
             }
         };
-        let stream = in_time(PATIENCE, stream).await?;
+        let (fits, stream) = in_time(PATIENCE, stream).await?;
+        // The channel connects anew by itself: the etcd that watches may be an emptied one. From
+        // here on that would end the watch.
+        if !fits || position.is_proven() && !position.stands(connection).await? {
+            self.position = None;
+            return Err(Error::WatchError("its history has changed".into()));
+        }
         if !self.away.is_empty() {
             self.away.clear();
-            self.tell(Feed::Current).await;
+            tell(self.feed, Feed::Current).await;
         }
         Ok(Watch {
             connection: Arc::clone(connection),
             stream,
         })
+    }
+
+    /// Where to go on: where we were if that still stands, else behind a listing.
+    async fn resume(&mut self, connection: &Arc<Connection>) -> Result<Position, Error> {
+        match &self.position {
+            Some(position) if position.stands(connection).await? => Ok(position.clone()),
+            _ => self.list(connection).await,
+        }
     }
 
     /// Tells the whole space.
@@ -161,7 +203,7 @@ impl Follower<'_> {
         self.reconcile_at = Instant::now() + reconcile_in(listing.entries.len());
         self.position = Some(position.clone());
         self.away.clear();
-        self.tell(Feed::Listing(listing)).await;
+        tell(self.feed, Feed::Listing(listing)).await;
         Ok(position)
     }
 
@@ -178,12 +220,14 @@ impl Follower<'_> {
                 self.connections.discard(&connection);
                 self.say_away(error.message).await;
             }
+            End::Storm => sleep(jittered(LULL)).await,
         }
     }
 
     async fn watch(&mut self, mut watch: Watch) -> End {
         let endpoint = watch.connection.endpoint().to_owned();
         let mut asked = false;
+        let (mut changes, mut counted_from) = (0, Instant::now());
         loop {
             let until_listing = self.reconcile_at.saturating_duration_since(Instant::now());
             if until_listing.is_zero() && !asked {
@@ -221,6 +265,13 @@ impl Follower<'_> {
             if !self.apply(&answer).await {
                 return End::Void;
             }
+            if counted_from.elapsed() > STORM_TIME {
+                (changes, counted_from) = (0, Instant::now());
+            }
+            changes += answer.events().len();
+            if changes >= STORM {
+                return End::Storm;
+            }
         }
     }
 
@@ -234,7 +285,7 @@ impl Follower<'_> {
             // ahead of events that it has yet to send.
             let fits = position.fits(answer.header());
             if fits {
-                self.tell(Feed::Current).await;
+                tell(self.feed, Feed::Current).await;
             }
             return fits;
         }
@@ -260,11 +311,14 @@ impl Follower<'_> {
                 None => Change::Freed { slot, revision },
             });
         }
-        self.tell(if changes.is_empty() {
-            Feed::Current
-        } else {
-            Feed::Changes { revision, changes }
-        })
+        tell(
+            self.feed,
+            if changes.is_empty() {
+                Feed::Current
+            } else {
+                Feed::Changes { revision, changes }
+            },
+        )
         .await;
         true
     }
@@ -272,19 +326,19 @@ impl Follower<'_> {
     async fn say_away(&mut self, reason: String) {
         if self.away.len() < REASONS && !self.away.contains(&reason) {
             self.away.push(reason.clone());
-            self.tell(Feed::Away { reason }).await;
+            tell(self.feed, Feed::Away { reason }).await;
         }
-    }
-
-    async fn tell(&self, news: Feed) {
-        // Nobody listens: the future is about to be dropped.
-        let _ = self.feed.send(news).await;
     }
 
     async fn back_off(&mut self) {
         sleep(jittered(self.wait)).await;
         self.wait = longer(self.wait);
     }
+}
+
+async fn tell(feed: &mpsc::Sender<Feed>, news: Feed) {
+    // Nobody listens: the future is about to be dropped.
+    let _ = feed.send(news).await;
 }
 
 /// The wait after one that was in vain.

@@ -50,6 +50,14 @@ impl Root {
     pub(super) fn layout(&self) -> Layout {
         self.layout
     }
+
+    /// [`Store::place`](crate::store::Store::place).
+    pub(super) fn place(&self) -> String {
+        match self.layout {
+            Layout::Native => format!("etcd {}", self.own),
+            Layout::Idetcd => format!("etcd of idetcd {}", self.names),
+        }
+    }
 }
 
 /// The keys of one space.

@@ -11,12 +11,13 @@
 //!   dropped, times out or fails takes its stream with it, and late answers die with the stream.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use etcd_client::{Error, LeaseKeepAliveStream, LeaseKeeper};
 
 use super::connection::Connection;
+use crate::mutex::locked;
 use crate::store::Session;
 
 /// How many streams one connection keeps open. A process has one session per pool; with more than
@@ -52,7 +53,7 @@ impl Keepers {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Session, Stream>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.idle)
     }
 }
 

@@ -65,6 +65,11 @@ impl Position {
             && header.is_some_and(|header| header.cluster_id() == self.cluster)
     }
 
+    /// Whether there is a value by which [`Self::stands`] can tell one history from another.
+    pub(super) fn is_proven(&self) -> bool {
+        self.witness.is_some()
+    }
+
     /// Asks etcd whether its history is still the one of this position.
     pub(super) async fn stands(&self, connection: &Connection) -> Result<bool, Error> {
         let Some(witness) = &self.witness else {

@@ -102,13 +102,22 @@ impl Store for EtcdStore {
     }
 
     fn follow(&self, space: &Space, feed: mpsc::Sender<Feed>) -> Pending<'static, ()> {
+        self.follow_from(space, feed, Box::pin(std::future::ready(())))
+    }
+
+    fn follow_from(
+        &self,
+        space: &Space,
+        feed: mpsc::Sender<Feed>,
+        begin: Pending<'static, ()>,
+    ) -> Pending<'static, ()> {
         let shared = Arc::clone(&self.shared);
         let keys = self.keys(space);
         Box::pin(async move {
             let closed = feed.clone();
             tokio::select! {
                 () = closed.closed() => {}
-                () = follow::follow(&shared.connections, &shared.skipped, &keys, &feed) => {}
+                () = follow::follow(&shared.connections, &shared.skipped, &keys, &feed, begin) => {}
             }
         })
     }
@@ -126,5 +135,9 @@ impl Store for EtcdStore {
 
     fn describe(&self) -> String {
         self.shared.connections.describe()
+    }
+
+    fn place(&self) -> String {
+        self.shared.root.place()
     }
 }

@@ -7,6 +7,7 @@ use etcd_client::{Certificate, ConnectOptions, Identity, TlsOptions};
 
 use super::Layout;
 use crate::identity::pattern::Pattern;
+use crate::reason;
 
 /// The port of etcd where an endpoint names none.
 const DEFAULT_PORT: u16 = 2379;
@@ -86,6 +87,18 @@ impl EtcdOptions {
         url(endpoint).map(drop)
     }
 
+    /// Whether both name a member in common: the same host and port, encrypted or not.
+    #[must_use]
+    pub fn shares_endpoint(&self, other: &Self) -> bool {
+        let members = |options: &Self| -> Vec<String> {
+            let urls = options.urls();
+            let authority = |url: &String| Some(url.split_once("://")?.1.to_ascii_lowercase());
+            urls.iter().filter_map(authority).collect()
+        };
+        let others = members(other);
+        members(self).iter().any(|member| others.contains(member))
+    }
+
     /// Checks everything that needs no connection.
     pub(crate) fn check(&self) -> Result<(), String> {
         if self.endpoints.is_empty() {
@@ -157,7 +170,7 @@ impl Tls {
 /// Reads a PEM file that must hold something of this kind.
 fn pem(path: &Path, kind: &str) -> Result<String, String> {
     let text = std::fs::read_to_string(path)
-        .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        .map_err(|error| format!("cannot read {}: {}", path.display(), reason::of(&error)))?;
     if text.contains(kind) {
         Ok(text)
     } else {
@@ -257,6 +270,18 @@ mod tests {
         assert!(EtcdOptions::default().check().is_err());
     }
 
+    /// If this fails, a node loses its name when its etcd is reached in another way.
+    #[test]
+    fn a_member_is_its_host_and_port() {
+        let one = options("http://ETCD.example");
+        for same in ["https://etcd.example:2379", "http://etcd.example:2379/"] {
+            assert!(one.shares_endpoint(&options(same)), "{same}");
+        }
+        for other in ["http://etcd.example:2380", "http://other.example"] {
+            assert!(!one.shares_endpoint(&options(other)), "{other}");
+        }
+    }
+
     #[test]
     fn a_password_is_in_no_message() {
         let error = options("http://me:secret@localhost:1").check().unwrap_err();
@@ -279,7 +304,7 @@ mod tests {
             identity: None,
         });
         let error = options.check().unwrap_err();
-        assert!(error.contains("ca.pem: No such file"), "{error}");
+        assert!(error.contains("ca.pem: no such file"), "{error}");
         std::fs::write(&path, "-----BEGIN PRIVATE KEY-----").unwrap();
         let error = options.check().unwrap_err();
         assert!(error.contains("no PEM block CERTIFICATE"), "{error}");

@@ -148,11 +148,11 @@ impl Requests<'_> {
             .when(self.stands(session, slot, epoch))
             .and_then(read())
             .or_else(read());
-        let (answer, _) = self.transact(txn).await?;
+        let (answer, found) = self.transact(txn).await?;
         Ok(if answer.succeeded() {
             Reply::Stands
         } else {
-            Reply::Gone
+            moved(session, &found)
         })
     }
 
@@ -167,11 +167,11 @@ impl Requests<'_> {
             .when(self.stands(session, slot, epoch))
             .and_then(vec![put(self.keys.slot(slot), record.to_json(), session)])
             .or_else(vec![self.read(slot)]);
-        let (answer, _) = self.transact(txn).await?;
+        let (answer, found) = self.transact(txn).await?;
         Ok(if answer.succeeded() {
             claimed(&answer)
         } else {
-            Reply::Gone
+            moved(session, &found)
         })
     }
 
@@ -363,6 +363,18 @@ fn small(count: i64) -> u32 {
         .clamp(0, u32::MAX.into())
         .try_into()
         .unwrap_or_default()
+}
+
+/// What a slot that is not under the expected epoch means. Only its holder writes with its lease:
+/// where that is still on the key, the write behind the other epoch was the holder's own.
+fn moved(session: Session, found: &[GetResponse]) -> Reply {
+    let own = found
+        .iter()
+        .flat_map(|get| get.kvs())
+        .find(|kv| kv.lease() == session.0);
+    own.map_or(Reply::Gone, |kv| Reply::Moved {
+        epoch: unsigned(kv.mod_revision()),
+    })
 }
 
 fn claimed(answer: &TxnResponse) -> Reply {

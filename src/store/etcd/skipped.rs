@@ -1,7 +1,9 @@
 //! Foreign and broken values: each said once, all counted, with bounded memory.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
+
+use crate::mutex::locked;
 
 /// How many are remembered; whoever fills a pool with more rubbish reads only of these.
 const REMEMBERED: usize = 1024;
@@ -20,7 +22,7 @@ impl Skipped {
     pub(super) fn note(&self, key: &[u8], reason: &str) {
         let key = String::from_utf8_lossy(key);
         let sighting = (shortened(&key), shortened(reason));
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = locked(&self.known);
         if known.len() >= REMEMBERED || known.contains(&sighting) {
             return;
         }
@@ -34,7 +36,7 @@ impl Skipped {
 
     /// How many different ones there were, up to the number that is remembered.
     pub(super) fn count(&self) -> u64 {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = locked(&self.known);
         known.len() as u64
     }
 }

@@ -4,12 +4,13 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use nix::errno::Errno;
+
 use super::error::{cannot_write, gone, refused, unreachable};
 use super::lock::{LockFile, Part};
-use super::requests::write;
 use super::sessions::Hold;
 use super::space::{SpaceFolder, Standing, Written};
-use super::{Shared, folder};
+use super::{Shared, file, folder};
 use crate::identity::record::Record;
 use crate::store::{Epoch, Guard, Reply, Session, Slot, StoreError};
 
@@ -75,7 +76,9 @@ impl Shared {
             Standing::Free(last, _) if guard_holds(guard, last.as_ref(), slot, record) => {}
             _ => return Ok(Attempt::Taken),
         }
-        let lock = self.open_lock(space, slot)?;
+        let Some(lock) = self.open_lock(space, slot)? else {
+            return Ok(Attempt::Blocked);
+        };
         let failed = |error: io::Error| unreachable(space, &error);
         if !pass_gate(&lock, guard).map_err(failed)? {
             return Ok(Attempt::Blocked);
@@ -103,7 +106,14 @@ impl Shared {
             // A stranger's reservation ends here.
             kept: kept.filter(|kept| record.node() == Some(&kept.node)),
         };
-        write(space, slot, &written)?;
+        match space.write(slot, &written) {
+            // In a folder with the sticky bit only its owner may replace a file.
+            Err(error) if error.raw_os_error() == Some(Errno::EPERM as i32) => {
+                self.complain(&space.cannot_open(&space.file_path(slot), &error));
+                return Ok(Attempt::Blocked);
+            }
+            done => done.map_err(|error| cannot_write(space, &error))?,
+        }
         if !lock.try_lock(Part::Life).map_err(failed)? {
             return Ok(Attempt::Taken);
         }
@@ -121,22 +131,36 @@ impl Shared {
         Ok(Attempt::Claimed(Arc::new(hold), epoch))
     }
 
-    /// Opens a slot's lock file, in a folder that may have to be made first.
+    /// Opens a slot's lock file, in a folder that may have to be made first. [`None`] where the
+    /// file is there and not for us, which is said once.
     pub(super) fn open_lock(
         &self,
         space: &SpaceFolder,
         slot: Slot,
-    ) -> Result<LockFile, StoreError> {
-        match space.open_lock(slot) {
+    ) -> Result<Option<LockFile>, StoreError> {
+        let path = space.lock_path(slot);
+        let opened = match space.open_lock(slot) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 folder::prepare(&self.folder).map_err(refused)?;
-                std::fs::create_dir_all(space.path())
-                    .and_then(|()| space.open_lock(slot))
-                    .map_err(|error| cannot_write(space, &error))
+                file::create_folder(space.path()).and_then(|()| space.open_lock(slot))
             }
-            opened => opened.map_err(|error| cannot_write(space, &error)),
+            opened => opened,
+        };
+        match opened {
+            Err(error) if is_of_file(&error) && path.symlink_metadata().is_ok() => {
+                self.complain(&space.cannot_open(&path, &error));
+                Ok(None)
+            }
+            opened => opened.map(Some).map_err(|error| cannot_write(space, &error)),
         }
     }
+}
+
+/// Whether what was opened may be the trouble, and not this process or its machine.
+fn is_of_file(error: &io::Error) -> bool {
+    use io::ErrorKind::{IsADirectory, PermissionDenied};
+    matches!(error.kind(), PermissionDenied | IsADirectory)
+        || error.raw_os_error() == Some(Errno::ELOOP as i32)
 }
 
 /// Whether a claim may be made on a slot that nobody holds.

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use super::file;
 use super::space::SpaceFolder;
+use crate::reason;
 use crate::store::{Session, StoreError, StoreErrorKind};
 
 pub(super) fn gone(session: Session) -> StoreError {
@@ -21,7 +21,7 @@ pub(super) fn refused(message: String) -> StoreError {
 }
 
 pub(super) fn cannot_write(space: &SpaceFolder, error: &io::Error) -> StoreError {
-    let reason = file::reason(error);
+    let reason = reason::of(error);
     refused(format!(
         "cannot write in {}: {reason}",
         space.path().display()
@@ -34,7 +34,7 @@ pub(super) fn unreachable(space: &SpaceFolder, error: &io::Error) -> StoreError 
         message: format!(
             "cannot read {}: {}",
             space.path().display(),
-            file::reason(error)
+            reason::of(error)
         ),
     }
 }

@@ -1,8 +1,13 @@
-//! Small files that are read whole, within a bound, and replaced whole.
+//! Small files that are read whole, within a bound, and replaced whole; and who may use what is
+//! created.
+//!
+//! Files take the permissions of their folder: where its group may write, the group may use them;
+//! else nobody but their owner may. Who can open a lock file can lock it, and so hold up or
+//! pretend to be a holder.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use nix::libc;
@@ -37,28 +42,55 @@ pub(crate) fn read(path: &Path, limit: usize) -> io::Result<Option<Vec<u8>>> {
 ///
 /// Both are in one folder, and nobody else may write `aside` at the same time.
 pub(crate) fn replace(path: &Path, aside: &Path, bytes: &[u8]) -> io::Result<()> {
+    // What an earlier attempt left there may belong to another user.
+    match std::fs::remove_file(aside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut file = create(aside)?;
-    file.write_all(bytes)?;
-    file.sync_data()?;
-    std::fs::rename(aside, path)
+    let replaced = file
+        .write_all(bytes)
+        .and_then(|()| file.sync_data())
+        .and_then(|()| std::fs::rename(aside, path));
+    if replaced.is_err() {
+        let _ = std::fs::remove_file(aside);
+    }
+    replaced
 }
 
-fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
+/// Creates a file that is not there yet and opens it for reading and writing.
+pub(super) fn create(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .read(true)
         .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o644)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-        .open(path)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    if is_shared(path.parent())? {
+        // Not when it is created: the umask would have its say.
+        file.set_permissions(Permissions::from_mode(0o660))?;
+    }
+    Ok(file)
 }
 
-/// An error in words, without the number that std adds.
-pub(crate) fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    match text.split_once(" (os error") {
-        Some((words, _)) => words.to_owned(),
-        None => text,
+/// Creates a folder inside one that exists, for whoever may use that. It may be there already.
+pub(super) fn create_folder(path: &Path) -> io::Result<()> {
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Ok(()) if is_shared(path.parent())? => {
+            // The bit that hands the group on came from the folder around it.
+            let mode = path.metadata()?.mode() & 0o7777;
+            std::fs::set_permissions(path, Permissions::from_mode(mode | 0o770))
+        }
+        created => created,
+    }
+}
+
+/// Whether a folder's group may write in it.
+fn is_shared(folder: Option<&Path>) -> io::Result<bool> {
+    match folder {
+        Some(folder) => Ok(folder.metadata()?.mode() & 0o020 != 0),
+        None => Ok(false),
     }
 }
 
@@ -104,6 +136,36 @@ mod tests {
         assert!(read(folder.path(), 4).is_err());
     }
 
+    /// If this fails, any user of the machine can lock what is another's, or users who are meant
+    /// to share a folder cannot.
+    #[test]
+    fn files_are_for_whom_their_folder_is_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().mode() & 0o7777;
+        for (outer, inner, file) in [
+            (0o755, 0o700, 0o600),
+            (0o700, 0o700, 0o600),
+            (0o2770, 0o2770, 0o660),
+        ] {
+            let around = folder.path().join(format!("{outer:o}"));
+            std::fs::create_dir(&around).unwrap();
+            std::fs::set_permissions(&around, Permissions::from_mode(outer)).unwrap();
+            let within = around.join("space");
+            for _ in 0..2 {
+                create_folder(&within).unwrap();
+                assert_eq!(mode(&within), inner, "in {outer:o}");
+            }
+            let path = within.join("file");
+            std::fs::write(within.join("aside"), "left behind").unwrap();
+            replace(&path, &within.join("aside"), b"text").unwrap();
+            assert_eq!(mode(&path), file, "in {outer:o}");
+            assert_eq!(std::fs::read_dir(&within).unwrap().count(), 1);
+            let lock = within.join("lock");
+            super::super::lock::LockFile::open(&lock).unwrap();
+            assert_eq!(mode(&lock), file, "in {outer:o}");
+        }
+    }
+
     #[test]
     fn names_of_files_stay_readable_distinct_and_inside_their_folder() {
         assert_eq!(escape("worker%d.tf.local."), "worker%d.tf.local.");
@@ -112,11 +174,5 @@ mod tests {
         let texts = ["a/b", "a=2fb", "a=3d2fb", ".a", "=2ea", "ä"];
         let names: HashSet<String> = texts.iter().map(|text| escape(text)).collect();
         assert_eq!(names.len(), texts.len());
-    }
-
-    #[test]
-    fn an_error_is_told_in_words() {
-        let error = std::fs::read("/none").unwrap_err();
-        assert_eq!(reason(&error), "No such file or directory");
     }
 }

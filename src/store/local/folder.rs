@@ -1,6 +1,7 @@
 //! The folder of a store: where it is, and whether it is one.
 
 use std::ffi::OsString;
+use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use nix::unistd::{AccessFlags, eaccess, geteuid};
 
 use super::file;
 use super::space::SpaceFolder;
+use crate::reason;
 
 /// The one folder that all processes of a machine share.
 const MACHINE_FOLDER: &str = "/var/lib/callsign/names";
@@ -64,7 +66,7 @@ fn choose(
          folder does not see them and may take the same ones",
         path.display(),
         machine.display(),
-        file::reason(&error)
+        reason::of(&error)
     );
     Ok(DefaultFolder {
         path,
@@ -83,9 +85,10 @@ pub(crate) fn user_state_folder(variable: impl Fn(&str) -> Option<OsString>) -> 
     absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")))
 }
 
-/// Creates a folder where it is missing, and says whether files can be created in it.
+/// Creates a folder where it is missing, for this user alone, and says whether files can be
+/// created in it.
 pub(crate) fn usable(path: &Path) -> io::Result<()> {
-    std::fs::create_dir_all(path)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
     Ok(eaccess(
         path,
         AccessFlags::R_OK | AccessFlags::W_OK | AccessFlags::X_OK,
@@ -101,13 +104,13 @@ fn temporary(variable: impl Fn(&str) -> Option<OsString>) -> Result<PathBuf, Str
     let user = geteuid().as_raw();
     let path = parent.join(format!("callsign-{user}"));
     let failed = |error: io::Error| {
-        let reason = file::reason(&error);
+        let reason = reason::of(&error);
         format!(
             "no folder for names: cannot create {}: {reason}; name one with: store local PATH",
             path.display()
         )
     };
-    match std::fs::DirBuilder::new().mode(0o700).create(&path) {
+    match DirBuilder::new().mode(0o700).create(&path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
         _ => {}
     }
@@ -130,7 +133,7 @@ fn temporary(variable: impl Fn(&str) -> Option<OsString>) -> Result<PathBuf, Str
 pub(super) fn prepare(folder: &Path) -> Result<(), String> {
     let name = folder.display();
     usable(folder).map_err(|error| {
-        let reason = file::reason(&error);
+        let reason = reason::of(&error);
         format!("cannot keep names in {name}: {reason}; name another folder with: store local PATH")
     })?;
     if read_format(folder)?.is_some() {
@@ -151,22 +154,27 @@ pub(super) fn prepare(folder: &Path) -> Result<(), String> {
     let aside = folder.join(format!(".FORMAT.{}", crate::identity::node::random_hex()));
     let text = format!("{FORMAT_NAME} {FORMAT}\n");
     file::replace(&folder.join("FORMAT"), &aside, text.as_bytes())
-        .map_err(|error| format!("cannot write {name}/FORMAT: {}", file::reason(&error)))
+        .map_err(|error| format!("cannot write {name}/FORMAT: {}", reason::of(&error)))
 }
 
-/// Reads all slot files of a store once, so that a damaged one is told of at the start.
+/// Reads all slot files of a store once, so that a damaged one is told of at the start. Files of
+/// other users that are not for us are none of our business: their slots count as held.
 ///
 /// # Errors
 ///
 /// One line that names the first file that cannot be read, or is none of ours.
 pub(super) fn check(folder: &Path) -> Result<(), String> {
     let failed =
-        |error: io::Error| format!("cannot read {}: {}", folder.display(), file::reason(&error));
+        |error: io::Error| format!("cannot read {}: {}", folder.display(), reason::of(&error));
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         if entry.file_type().map_err(failed)?.is_dir() {
             let space = SpaceFolder::at(entry.path());
-            for slot in space.slots().map_err(failed)? {
+            let slots = match space.slots() {
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => continue,
+                slots => slots.map_err(failed)?,
+            };
+            for slot in slots.into_iter().filter(|slot| !space.is_closed(*slot)) {
                 space.read(slot)?;
             }
         }
@@ -178,7 +186,7 @@ pub(super) fn check(folder: &Path) -> Result<(), String> {
 fn read_format(folder: &Path) -> Result<Option<()>, String> {
     let path = folder.join("FORMAT");
     let bytes = file::read(&path, 256)
-        .map_err(|error| format!("cannot read {}: {}", path.display(), file::reason(&error)))?;
+        .map_err(|error| format!("cannot read {}: {}", path.display(), reason::of(&error)))?;
     let Some(bytes) = bytes else {
         return Ok(None);
     };
@@ -202,7 +210,7 @@ fn read_format(folder: &Path) -> Result<Option<()>, String> {
 /// The name of a file that is in a folder already, hidden ones and a file system's own aside.
 fn first_file(folder: &Path) -> Result<Option<String>, String> {
     let failed =
-        |error: io::Error| format!("cannot read {}: {}", folder.display(), file::reason(&error));
+        |error: io::Error| format!("cannot read {}: {}", folder.display(), reason::of(&error));
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();
         let name = name.to_string_lossy();
@@ -231,6 +239,7 @@ mod tests {
         let folder = parent.path().join("var/names");
         for _ in 0..2 {
             prepare(&folder).unwrap();
+            assert_eq!(folder.metadata().unwrap().mode() & 0o777, 0o700);
             let text = fs::read_to_string(folder.join("FORMAT")).unwrap();
             assert_eq!(text, "callsign-local 1\n");
         }
@@ -307,7 +316,7 @@ mod tests {
         fs::write(folder.path().join("file"), "").unwrap();
         let error = error(&folder.path().join("file/names"));
         assert!(
-            error.ends_with("Not a directory; name another folder with: store local PATH"),
+            error.ends_with("not a directory; name another folder with: store local PATH"),
             "{error}"
         );
         let error = prepare(Path::new("/proc/names")).unwrap_err();
@@ -335,7 +344,7 @@ mod tests {
         assert_eq!(chosen.path, home.path().join(".local/state/callsign/names"));
         let note = chosen.note.unwrap();
         assert!(
-            note.contains("/proc/none cannot be used (No such file"),
+            note.contains("/proc/none cannot be used (no such file"),
             "{note}"
         );
         assert!(note.contains(&*chosen.path.to_string_lossy()), "{note}");

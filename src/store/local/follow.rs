@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::echo::Echoes;
 use super::space::{SpaceFolder, View};
 use super::{Shared, file, folder};
+use crate::reason;
 use crate::store::{Change, Entry, Feed, Slot};
 
 /// The pauses between attempts to watch a folder that cannot be watched: doubled up to the last.
@@ -185,7 +186,7 @@ impl Watch {
         let path = space.path();
         if !path.is_dir() {
             folder::prepare(&shared.folder)?;
-            std::fs::create_dir_all(path).map_err(|error| cannot_watch(path, &error))?;
+            file::create_folder(path).map_err(|error| cannot_watch(path, &error))?;
         }
         let failed = |error: Errno| cannot_watch(path, &error.into());
         let inotify =
@@ -226,7 +227,7 @@ impl Watch {
 
     /// Waits for events and takes all that are there.
     async fn events(&self) -> Result<Events, String> {
-        let failed = |error: io::Error| format!("inotify: {}", file::reason(&error));
+        let failed = |error: io::Error| format!("inotify: {}", reason::of(&error));
         let mut events = Events::default();
         let mut ready = self.inotify.readable().await.map_err(failed)?;
         for _ in 0..READS {
@@ -287,7 +288,7 @@ fn cannot_watch(path: &Path, error: &io::Error) -> String {
     format!(
         "cannot watch {}: {}{hint}",
         path.display(),
-        file::reason(error)
+        reason::of(error)
     )
 }
 
@@ -303,7 +304,7 @@ async fn look(
             format!(
                 "cannot read {}: {}",
                 space.path().display(),
-                file::reason(&error)
+                reason::of(&error)
             )
         })
     })

@@ -16,6 +16,9 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
+use nix::unistd::{AccessFlags, eaccess};
+
+use super::file;
 
 /// One of the two bytes of a lock file that are locked, each on its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +54,7 @@ pub(crate) struct LockFile {
 }
 
 impl LockFile {
-    /// Opens the file at `path` and creates it where it is missing.
+    /// Opens the file at `path` and creates it where it is missing, for whom its folder is for.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         Ok(Self {
             file: open(path)?,
@@ -111,14 +114,22 @@ impl Drop for LockFile {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o644)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-        .open(path)
+    match file::create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+            .open(path),
+        created => created,
+    }
+}
+
+/// Checks that this process may lock the file at `path`, or that there is none.
+pub(crate) fn may_open(path: &Path) -> io::Result<()> {
+    match eaccess(path, AccessFlags::R_OK | AccessFlags::W_OK) {
+        Ok(()) | Err(Errno::ENOENT) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn lock(file: &File, part: Part) -> io::Result<bool> {

@@ -36,7 +36,7 @@ mod space;
 use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -46,6 +46,8 @@ use self::revision::Revisions;
 use self::sessions::Sessions;
 use self::space::{SpaceFolder, Standing, View};
 use super::{Feed, Pending, Reply, Request, Slot, Space, Store, StoreError, StoreErrorKind};
+use crate::mutex::locked;
+use crate::reason;
 
 pub use self::folder::{DefaultFolder, default_folder};
 pub(crate) use self::folder::{usable, user_state_folder};
@@ -90,7 +92,7 @@ impl LocalStore {
 
     fn open_and_reconcile(path: &Path, reconcile: Duration) -> Result<Self, String> {
         let path = std::path::absolute(path)
-            .map_err(|error| format!("{}: {}", path.display(), file::reason(&error)))?;
+            .map_err(|error| format!("{}: {}", path.display(), reason::of(&error)))?;
         folder::prepare(&path)?;
         folder::check(&path)?;
         Ok(Self {
@@ -184,11 +186,6 @@ impl Shared {
             tracing::warn!("local store: a slot is left alone: {reason}");
         }
     }
-}
-
-/// The value behind a mutex, also after a panic elsewhere: no value here is ever half changed.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -136,6 +136,10 @@ impl Shared {
             Some(written) if written.epoch == epoch && hold.stands(written)? => {
                 action(&hold, written)
             }
+            // Written by an update of ours whose answer nobody has waited for.
+            Some(written) if written.epoch > epoch && hold.stands(written)? => Ok(Reply::Moved {
+                epoch: written.epoch,
+            }),
             _ => Ok(Reply::Gone),
         }
     }
@@ -170,7 +174,9 @@ impl Shared {
         if !space.lock_path(slot).exists() {
             return Ok(());
         }
-        let lock = self.open_lock(space, slot)?;
+        let Some(lock) = self.open_lock(space, slot)? else {
+            return Ok(());
+        };
         if lock.try_lock(Part::Gate).map_err(failed)?
             && !lock.is_locked(Part::Life).map_err(failed)?
             && let Ok(Some(mut written)) = space.read(slot)
@@ -184,7 +190,7 @@ impl Shared {
 }
 
 /// Writes a slot file of a slot that is locked by us.
-pub(super) fn write(space: &SpaceFolder, slot: Slot, written: &Written) -> Result<(), StoreError> {
+fn write(space: &SpaceFolder, slot: Slot, written: &Written) -> Result<(), StoreError> {
     space
         .write(slot, written)
         .map_err(|error| cannot_write(space, &error))

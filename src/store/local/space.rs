@@ -5,6 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use nix::errno::Errno;
+use nix::unistd::{AccessFlags, eaccess};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -12,6 +14,7 @@ use super::file;
 use super::lock::{self, LockFile};
 use super::revision::LARGEST;
 use crate::identity::record::{RECORD_LIMIT, Record};
+use crate::reason;
 use crate::store::{Entry, Epoch, Listing, Occupancy, Reservation, Session, Slot};
 
 /// The largest slot file that is read: a record and what stands around it.
@@ -118,7 +121,7 @@ pub(super) enum Standing {
     Free(Option<Written>, bool),
     /// Its holder lives.
     Held(Written),
-    /// Its files cannot be read, for the reason given. Nobody may take it then.
+    /// Its files cannot be read, or not written by us, for the reason given. It counts as held.
     Unreadable(String),
 }
 
@@ -179,8 +182,7 @@ impl SpaceFolder {
     /// One line that names the file and says what to do about it.
     pub(super) fn read(&self, slot: Slot) -> Result<Option<Written>, String> {
         let path = self.file_path(slot);
-        let bytes = file::read(&path, FILE_LIMIT)
-            .map_err(|error| format!("cannot read {}: {}", path.display(), file::reason(&error)))?;
+        let bytes = file::read(&path, FILE_LIMIT).map_err(|error| self.cannot_open(&path, &error))?;
         let Some(bytes) = bytes else {
             return Ok(None);
         };
@@ -205,6 +207,24 @@ impl SpaceFolder {
         LockFile::open(&self.lock_path(slot))
     }
 
+    /// Whether a slot's file is another user's and not for us.
+    pub(super) fn is_closed(&self, slot: Slot) -> bool {
+        let read = eaccess(&self.file_path(slot), AccessFlags::R_OK);
+        read == Err(Errno::EACCES)
+    }
+
+    /// Why a file of a slot cannot be opened. One line for all files of another user.
+    pub(super) fn cannot_open(&self, path: &Path, error: &io::Error) -> String {
+        match error.kind() {
+            io::ErrorKind::PermissionDenied => format!(
+                "{} has files that this user may not write; the names behind them count as held \
+                 (to share a folder, let its group write in it)",
+                self.path.display()
+            ),
+            _ => format!("cannot read {}: {}", path.display(), reason::of(error)),
+        }
+    }
+
     /// Looks how it stands with a slot.
     pub(super) fn look(&self, slot: Slot) -> Standing {
         let path = self.lock_path(slot);
@@ -212,14 +232,14 @@ impl SpaceFolder {
         // behind a lock there is never the file of an earlier holder.
         let locked = match lock::look(&path) {
             Ok(locked) => locked,
-            Err(error) => {
-                let reason = file::reason(&error);
-                return Standing::Unreadable(format!("cannot read {}: {reason}", path.display()));
-            }
+            Err(error) => return Standing::Unreadable(self.cannot_open(&path, &error)),
         };
         match (locked.life, self.read(slot)) {
             (_, Err(reason)) => Standing::Unreadable(reason),
-            (false, Ok(last)) => Standing::Free(last, locked.gate),
+            (false, Ok(last)) => match lock::may_open(&path) {
+                Ok(()) => Standing::Free(last, locked.gate),
+                Err(error) => Standing::Unreadable(self.cannot_open(&path, &error)),
+            },
             (true, Ok(Some(written))) => Standing::Held(written),
             (true, Ok(None)) => Standing::Unreadable(format!(
                 "{} is missing though its slot is held",

@@ -6,6 +6,7 @@ use crate::identity::record::{Member, Record, VERSION};
 use crate::store::{Change, Guard, Occupancy, Session};
 
 mod following;
+mod permissions;
 mod requests;
 
 /// A store in a folder of its own, and the space that the tests play in.

@@ -87,7 +87,7 @@ fn check_says_what_would_be_served() {
     assert_eq!(ended.status, Some(1));
     assert_eq!(
         ended.errors,
-        "error: cannot read the Corefile missing: no such file\n"
+        "error: cannot read the Corefile missing: no such file or directory\n"
     );
 }
 
@@ -99,7 +99,7 @@ fn a_missing_corefile_is_an_error() {
     assert_eq!(ended.status, Some(1));
     assert_eq!(
         ended.errors,
-        "error: cannot read the Corefile missing: no such file\n"
+        "error: cannot read the Corefile missing: no such file or directory\n"
     );
 }
 

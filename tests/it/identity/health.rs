@@ -18,8 +18,8 @@ fn a_name_is_answered_only_while_its_check_passes() {
         }";
     let callsign = Callsign::start(&pool(&etcd, options));
     let service = (Ipv4Addr::LOCALHOST, callsign.place().other);
-    let (other, _) = node(&pool(&etcd, "address 10.0.0.2"));
     assert_eq!(held(&callsign), "worker1.tf.local.");
+    let (other, _) = node(&pool(&etcd, "address 10.0.0.2"));
     let claim = record(&etcd, &slot_key(1))["inst"].clone();
     let silent = |callsign: &Callsign| {
         let server = callsign.address();

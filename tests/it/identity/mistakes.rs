@@ -95,6 +95,7 @@ fn every_option_is_checked() {
         ("limit many", "`many` is not a whole number"),
         ("limit", "limit N"),
         ("pattern worker{{.IDD}}.tf.local.", "there is no field .IDD"),
+        ("pattern worker{{.IDD}}.tf.local.", "did you mean `.ID`?"),
         ("pattern worker{{.ID}.tf.local.", "'}' has no meaning here"),
         (
             "pattern wor_k!{{.ID}}.tf.local.",
@@ -118,7 +119,7 @@ fn every_option_is_checked() {
         ("health tpc 127.0.0.1:1", "there is no check \"tpc\""),
         ("on clamed echo", "unknown event `clamed`"),
         ("on claimed", "on EVENT COMMAND..."),
-        ("fallthrough a..b", "is no zone"),
+        ("fallthrough a..b", "is not a zone"),
         ("address 169.254.1.1", "link-local"),
         ("address fe80::1", "link-local"),
         ("ttl 20s\nttl 30s", "`ttl` is given twice"),

@@ -118,7 +118,7 @@ fn a_node_waits_for_a_store_that_is_not_there_yet() {
 #[test]
 fn a_name_that_was_lost_in_an_outage_is_claimed_again() {
     let mut etcd = Etcd::start();
-    let (callsign, _) = node(&pool(&etcd, "address 10.0.0.1\nttl 1s\nstale 1h"));
+    let (callsign, _) = node(&pool(&etcd, "address 10.0.0.1\nttl 3s\nstale 1h"));
     etcd.kill();
     callsign.says("the lease of worker1.tf.local. is not being renewed");
     callsign.says("worker1.tf.local. is lost: the store could not be reached");

@@ -57,6 +57,10 @@ fn nothing_waits_for_a_node_without_a_state_folder() {
     let mut callsign = Callsign::start_in(place, &[]);
     assert_eq!(held(&callsign), "worker1.tf.local.");
     callsign.says("this node will not find its name again after a restart");
+    // By the time that a later node's slot waits, the first one's would wait too.
+    let (_other, _) = node(&pool(&etcd, "sticky 1h"));
+    waits_for_its_node(&etcd, 2);
+    assert_eq!(value(&etcd, &reservation_key(1)), "");
     stop(&mut callsign);
     let (_next, name) = node(&pool(&etcd, ""));
     assert_eq!(name, "worker1.tf.local.");

@@ -150,3 +150,62 @@ async fn a_feed_that_nobody_reads_ends_the_future() {
     drop(feed);
     timeout(BOUND, task).await.expect("it ends").unwrap();
 }
+
+/// In a herd everybody's watch would hear of everybody: who claims must be able to wait, and then
+/// be told all of it at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_that_begins_later_is_told_what_it_missed_in_one_message() {
+    let etcd = Etcd::start();
+    let asker = Asker::new(&etcd);
+    let session = asker.open(LONG).await;
+    asker.take(session, 1).await;
+    let (begin, begun) = tokio::sync::oneshot::channel::<()>();
+    let (sender, feed) = mpsc::channel(64);
+    let ready = Box::pin(async move { drop(begun.await) });
+    tokio::spawn(asker.store.follow_from(&asker.space, sender, ready));
+    let mut follower = Follower { feed };
+    assert_eq!(slots(&follower.listing().await), [1]);
+    for slot in 2..=20 {
+        asker.take(session, slot).await;
+    }
+    assert!(follower.feed.try_recv().is_err(), "it has not begun");
+    begin.send(()).expect("it waits");
+    match follower.next().await {
+        Feed::Changes { changes, .. } => assert_eq!(changes.len(), 19),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A hundred die at once: the watch pauses, so that etcd is not drowned in messages, and what
+/// happens meanwhile is told all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_that_pauses_in_a_storm_loses_nothing() {
+    let etcd = Etcd::start();
+    let asker = Asker::new(&etcd);
+    let (dying, lasting) = (asker.open(LONG).await, asker.open(LONG).await);
+    for slot in 1..=100 {
+        asker.take(dying, slot).await;
+    }
+    asker.take(lasting, 101).await;
+    let mut follower = asker.follow();
+    assert_eq!(follower.listing().await.entries.len(), 101);
+    asker.close(dying).await;
+    follower.freed(100).await;
+    for slot in 1..=10 {
+        asker.take(lasting, slot).await;
+    }
+    let mut held = Vec::new();
+    while held.len() < 10 {
+        if let Feed::Changes { changes, .. } = follower.next().await {
+            held.extend(
+                changes
+                    .into_iter()
+                    .filter_map(claim)
+                    .map(|entry| entry.slot),
+            );
+        }
+    }
+    assert_eq!(held, (1..=10).collect::<Vec<Slot>>());
+    let ended = etcd.requests().get("Watch").copied();
+    assert!(ended.is_some_and(|ended| ended > 0), "no watch paused");
+}

@@ -67,9 +67,13 @@ impl Seen {
         match feed {
             Feed::Listing(listing) => {
                 self.listings += 1;
-                let stands = |slot: &Slot| listing.entries.iter().any(|it| it.slot == *slot);
-                let gone = self.holders.keys().copied().filter(|slot| !stands(slot));
-                for slot in gone.collect::<Vec<_>>() {
+                // Whoever is not where they were has left before anybody else arrives.
+                let stands = |(slot, holder): &(&Slot, &String)| {
+                    let entry = listing.entries.iter().find(|it| it.slot == **slot);
+                    entry.is_some_and(|entry| claimant(entry) == **holder)
+                };
+                let gone = self.holders.iter().filter(|held| !stands(held));
+                for slot in gone.map(|(slot, _)| *slot).collect::<Vec<_>>() {
                     self.freed(slot);
                 }
                 for entry in &listing.entries {

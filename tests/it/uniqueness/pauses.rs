@@ -65,3 +65,23 @@ async fn pauses_that_end_around_the_deadline_are_decided_by_the_clock() {
     until("both slots are held", two_hold).await;
     scene.judge();
 }
+
+/// The reply to a claim may have waited longer than the claim has stood.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_that_was_answered_during_a_pause_is_not_believed() {
+    let _machine = MACHINE.read().await;
+    let etcd = Etcd::start();
+    let scene = Scene::at(&etcd);
+    let gate = Gate::before(etcd.port()).await;
+    gate.delay(Duration::from_millis(400));
+    let slow = scene.claimant("slow").behind(&gate).limit(1);
+    let slow = slow.ttl(SHORT * 2).start();
+    scene.shows("slow").await;
+    slow.pause();
+    let other = scene.claimant("other").limit(1).start();
+    assert_eq!(other.claims().await, 1);
+    slow.resume();
+    slow.says("all 1 slots are taken").await;
+    assert_eq!(slow.events(), [], "it used what was not its own");
+    scene.judge();
+}

@@ -6,10 +6,10 @@ use history::{Event, What};
 use super::*;
 
 /// How long everything goes wrong.
-const STORM: Duration = Duration::from_secs(12);
+const STORM: Duration = Duration::from_secs(15);
 
 /// Fewer than there are claimants: whatever one lets go, another takes.
-const SLOTS: Slot = 4;
+const SLOTS: Slot = 3;
 
 /// What the tests above do one by one meets here, as it does in the field.
 #[tokio::test(flavor = "multi_thread")]
@@ -44,19 +44,24 @@ async fn a_storm_of_faults_never_leads_to_two_owners() {
     while Instant::now() < end {
         generation += 1;
         let one = random.below(6);
-        match random.below(15) {
-            0 | 1 => claimants[one].pause(),
-            2..=4 => claimants[one].resume(),
-            5 => gates[one].set(Way::Closed),
-            6 => gates[one].set(Way::Silent),
-            7 => gates[one].set(Way::Mute),
-            8 | 9 => gates[one].set(Way::Open),
-            10 => gates[one].delay(Duration::from_millis(random.below(500) as u64)),
-            11 | 12 => {
+        match random.below(55) {
+            // About half of them are well at any moment, and a fault lasts longer than a lease.
+            // Those of etcd itself are rare, for each gives all leases their full time again.
+            0..=24 => {
+                claimants[one].resume();
+                gates[one].delay(Duration::ZERO);
+                gates[one].set(Way::Open);
+            }
+            25..=32 => claimants[one].pause(),
+            33..=36 => gates[one].set(Way::Closed),
+            37..=40 => gates[one].set(Way::Silent),
+            41..=44 => gates[one].set(Way::Mute),
+            45..=47 => gates[one].delay(Duration::from_millis(random.below(500) as u64)),
+            48..=52 => {
                 claimants[one].kill();
                 claimants[one] = start(one, generation, &gates[one]);
             }
-            13 => {
+            53 => {
                 etcd.pause();
                 sleep(Duration::from_millis(random.below(2500) as u64)).await;
                 etcd.resume();

@@ -103,8 +103,8 @@ impl LookupName {
 
 /// Shows the name in presentation format. Allocates.
 impl fmt::Debug for LookupName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.to_name(), f)
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.to_name(), formatter)
     }
 }
 

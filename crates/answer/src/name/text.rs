@@ -47,23 +47,23 @@ pub enum NameError {
 }
 
 impl fmt::Display for NameError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Empty => f.write_str("the name is empty; write the root as \".\""),
+            Self::Empty => formatter.write_str("the name is empty; write the root as \".\""),
             Self::EmptyLabel { position } => write!(
-                f,
+                formatter,
                 "empty label at byte {position}: put something between the dots or remove one"
             ),
             Self::LabelTooLong { label, length, .. } => write!(
-                f,
+                formatter,
                 "label \"{label}\" has {length} octets; a label has at most {MAX_LABEL}"
             ),
             Self::TooLong { length } => write!(
-                f,
+                formatter,
                 "the name has {length} octets in wire form; a name has at most {MAX_NAME}"
             ),
             Self::BadEscape { position } => write!(
-                f,
+                formatter,
                 "bad escape at byte {position}: after a backslash comes a character, \
                  or three digits from 000 to 255"
             ),
@@ -71,7 +71,7 @@ impl fmt::Display for NameError {
                 position,
                 character,
             } if character.is_ascii() => write!(
-                f,
+                formatter,
                 "character {character:?} at byte {position} cannot stand in a name; \
                  escape it as \\{:03} if it is meant",
                 u32::from(*character)
@@ -80,11 +80,11 @@ impl fmt::Display for NameError {
                 position,
                 character,
             } => write!(
-                f,
+                formatter,
                 "character {character:?} at byte {position} is not ASCII; \
                  write international names in their xn-- form"
             ),
-            Self::BadWire => f.write_str(
+            Self::BadWire => formatter.write_str(
                 "the bytes are not one name in wire form: labels of at most 63 octets, at most \
                  255 in all, no compression",
             ),
@@ -228,22 +228,22 @@ impl FromStr for Name {
 /// Shows the name in presentation format with its trailing dot. What a zone file would read
 /// otherwise is escaped, so that [`Name::parse`] gives the same name again.
 impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write;
         if self.is_root() {
-            return f.write_char('.');
+            return formatter.write_char('.');
         }
         for label in self.labels() {
             for &octet in label {
                 match octet {
                     b'.' | b'\\' | b'"' | b'(' | b')' | b';' | b'@' | b'$' => {
-                        write!(f, "\\{}", char::from(octet))?;
+                        write!(formatter, "\\{}", char::from(octet))?;
                     }
-                    b'!'..=b'~' => f.write_char(char::from(octet))?,
-                    _ => write!(f, "\\{octet:03}")?,
+                    b'!'..=b'~' => formatter.write_char(char::from(octet))?,
+                    _ => write!(formatter, "\\{octet:03}")?,
                 }
             }
-            f.write_char('.')?;
+            formatter.write_char('.')?;
         }
         Ok(())
     }
@@ -251,8 +251,8 @@ impl fmt::Display for Name {
 
 /// Shows the name as [`Display`](fmt::Display) does.
 impl fmt::Debug for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
     }
 }
 

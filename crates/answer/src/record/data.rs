@@ -190,10 +190,10 @@ pub struct RecordDataTooLong {
 }
 
 impl fmt::Display for RecordDataTooLong {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let length = self.length;
         write!(
-            f,
+            formatter,
             "the record's data has {length} octets; at most {MAX_RECORD_DATA} fit"
         )
     }

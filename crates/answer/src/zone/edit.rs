@@ -85,28 +85,6 @@ impl Edit {
         Ok(true)
     }
 
-    /// Removes all records at a name, at the apex all but the SOA. Names below it stay. Returns
-    /// whether there were any.
-    ///
-    /// # Errors
-    ///
-    /// When the name is not at or below the apex.
-    pub fn remove_name(&mut self, name: &Name) -> Result<bool, EditError> {
-        self.check_place(name)?;
-        let Some(entry) = self.zone.find(name.as_wire()) else {
-            return Ok(false);
-        };
-        let types: Vec<RecordType> = entry
-            .rrsets()
-            .map(|rrset| rrset.rtype())
-            .filter(|rtype| *rtype != RecordType::SOA)
-            .collect();
-        for rtype in &types {
-            self.remove(name, *rtype)?;
-        }
-        Ok(!types.is_empty())
-    }
-
     /// The changed zone.
     pub fn finish(mut self) -> Zone {
         if self.zone.shard_count > 1 && self.zone.names < self.zone.shard_count * TOO_FEW_PER_SHARD

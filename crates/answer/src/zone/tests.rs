@@ -196,7 +196,7 @@ fn a_name_goes_with_its_last_record_and_takes_empty_ones_along() {
         edit.remove(&name("a.b.c.example"), RecordType::A),
         Ok(false)
     );
-    assert_eq!(edit.remove_name(&name("c.example")), Ok(true));
+    assert_eq!(edit.remove(&name("c.example"), RecordType::A), Ok(true));
     let zone = edit.finish();
     assert_eq!(
         outcome(&zone, "a.b.c.example", RecordType::A),
@@ -223,8 +223,12 @@ fn cuts_and_wildcards_are_forgotten_when_the_last_one_goes() {
     ]);
     assert_eq!((zone.0.cuts, zone.0.wildcards), (1, 2));
     let mut edit = zone.edit();
-    for owner in ["sub.example", "a.*.example", "*.b.example"] {
-        edit.remove_name(&name(owner)).unwrap();
+    for (owner, rtype) in [
+        ("sub.example", RecordType::NS),
+        ("a.*.example", RecordType::A),
+        ("*.b.example", RecordType::A),
+    ] {
+        assert_eq!(edit.remove(&name(owner), rtype), Ok(true));
     }
     let zone = edit.finish();
     assert_eq!((zone.0.cuts, zone.0.wildcards), (0, 0));
@@ -310,7 +314,6 @@ fn mistakes_are_refused_and_change_nothing() {
         );
     }
     assert!(edit.remove(&name("example"), T::SOA).is_err());
-    assert_eq!(edit.remove_name(&name("example")), Ok(false));
     assert_eq!(edit.finish().names(), zone.names());
 }
 
@@ -354,8 +357,8 @@ fn a_zone_grows_and_shrinks_without_losing_a_name() {
     assert_eq!(zone.names().len(), 5_001);
     let mut edit = zone.edit();
     for number in 10..5_000 {
-        edit.remove_name(&name(&format!("worker{number}.tf.example")))
-            .unwrap();
+        let owner = name(&format!("worker{number}.tf.example"));
+        assert_eq!(edit.remove(&owner, RecordType::A), Ok(true));
     }
     let zone = edit.finish();
     assert_eq!(zone.0.shard_count, 1);

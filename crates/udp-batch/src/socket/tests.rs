@@ -8,7 +8,7 @@ use super::*;
 /// If this fails, one forged or unreachable sender costs the other clients their replies.
 #[test]
 fn a_destination_that_is_refused_does_not_lose_the_others() {
-    let server = BatchSocket::bind("127.0.0.1:0".parse().unwrap(), &Options::default()).unwrap();
+    let server = BatchSocket::new(UdpSocket::bind("127.0.0.1:0").unwrap()).unwrap();
     let address = server.local_address().unwrap();
     let clients: Vec<_> = (0..5_u8)
         .map(|number| {
@@ -32,10 +32,6 @@ fn a_destination_that_is_refused_does_not_lose_the_others() {
     }
     let report = server.send(&mut batch);
     assert_eq!((report.sent, report.refused, report.given_up), (3, 2, 0));
-    assert_eq!(
-        report.first_error.unwrap().raw_os_error(),
-        Some(libc::EACCES)
-    );
     for number in [1, 2, 4] {
         let mut buffer = [0; 2];
         assert_eq!(
@@ -50,7 +46,7 @@ fn a_destination_that_is_refused_does_not_lose_the_others() {
 /// If this fails, the worker answers to port 0, which the kernel refuses each time.
 #[test]
 fn a_sender_with_port_0_is_dropped_unseen() {
-    let server = BatchSocket::bind("127.0.0.1:0".parse().unwrap(), &Options::default()).unwrap();
+    let server = BatchSocket::new(UdpSocket::bind("127.0.0.1:0").unwrap()).unwrap();
     let client = UdpSocket::bind("127.0.0.1:0").unwrap();
     for text in ["forged", "honest"] {
         client

@@ -3,9 +3,9 @@
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::{Arc, mpsc};
 
-use udp_batch::{BatchSocket, Options};
+use udp_batch::BatchSocket;
 
-use crate::support::{BOUND, Server, bind, bind_with, client_of, receive_text, write};
+use crate::support::{BOUND, Server, bind, client_of, receive_text, write};
 
 /// What a worker hands on for a later reply.
 type Late = (Vec<u8>, SocketAddr, Option<IpAddr>, u32);
@@ -56,12 +56,12 @@ fn a_wildcard_dual_stack_socket_replies_from_the_address_asked() {
     ask_each(bind("[::]:0"), &["127.0.0.1", "::1", "127.0.0.2"]);
 }
 
-/// If this fails, an inherited wildcard socket replies from the wrong address, or never waits.
+/// If this fails, the worker of a socket that was opened for something else spins instead of waiting.
 #[test]
-fn a_socket_made_elsewhere_is_set_up_too() {
+fn a_socket_that_does_not_block_is_made_to() {
     let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
     socket.set_nonblocking(true).unwrap();
-    let socket = BatchSocket::from_socket(socket, &Options::default()).unwrap();
+    let socket = BatchSocket::new(socket).unwrap();
     ask_each(socket, &["127.0.0.1", "127.0.0.2"]);
 }
 
@@ -122,20 +122,6 @@ fn a_socket_with_one_address_does_not_ask_for_it() {
         server.socket.send_one(b"late", peer, None, 0).unwrap();
         assert_eq!(receive_text(&client), "late");
     }
-}
-
-/// If this fails, `[::]` takes the IPv4 port although the configuration leaves it to another.
-#[test]
-fn an_ipv6_only_socket_leaves_ipv4_alone() {
-    let options = Options {
-        only_v6: true,
-        reuse_port: false,
-        ..Default::default()
-    };
-    let v6 = bind_with("[::]:0", &options);
-    let port = v6.local_address().unwrap().port();
-    let v4 = BatchSocket::bind(SocketAddr::from(([0, 0, 0, 0], port)), &options);
-    assert!(v4.is_ok(), "{v4:?}");
 }
 
 /// If this fails, a late reply that cannot be sent is reported as sent, or panics its task.

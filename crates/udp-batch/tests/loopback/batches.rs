@@ -181,10 +181,6 @@ fn a_reply_that_is_refused_does_not_lose_the_others() {
         });
         let report = server.send(&mut batch);
         assert_eq!((report.sent, report.refused, report.given_up), (3, 1, 0));
-        assert_eq!(
-            report.first_error.unwrap().raw_os_error(),
-            Some(libc::EMSGSIZE)
-        );
         for number in (0..4).filter(|number| *number != refused) {
             assert_eq!(receive_text(&client).as_bytes(), [number]);
         }
@@ -263,18 +259,6 @@ fn two_sockets_share_a_port_and_the_messages() {
     for client in &clients {
         receive_text(client);
     }
-}
-
-/// If this fails, two servers that did not mean to share a port steal each other's queries.
-#[test]
-fn a_port_is_not_shared_unasked() {
-    let first = bind("127.0.0.1:0");
-    let options = udp_batch::Options {
-        reuse_port: false,
-        ..Default::default()
-    };
-    let error = BatchSocket::bind(first.local_address().unwrap(), &options).unwrap_err();
-    assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
 }
 
 // If this does not compile, a worker cannot be given its batch, or a socket cannot be shared.

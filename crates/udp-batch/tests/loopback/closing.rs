@@ -8,9 +8,9 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use udp_batch::{Batch, BatchSocket, Options, Received};
+use udp_batch::{Batch, BatchSocket, Received};
 
-use crate::support::{BOUND, bind, bind_with, client_of, receive_text, write};
+use crate::support::{BOUND, bind, bind_without_timeout, client_of, receive_text, write};
 
 /// Waits until the thread of this /proc folder sleeps in the kernel: state S in proc(5).
 fn wait_until_asleep(thread: &Path) {
@@ -79,7 +79,7 @@ impl Receiver {
 #[test]
 fn shutting_down_wakes_a_blocked_receiver() {
     for address in ["127.0.0.1:0", "[::1]:0", "0.0.0.0:0", "[::]:0"] {
-        let socket = Arc::new(bind_with(address, &Options::default()));
+        let socket = Arc::new(bind_without_timeout(address));
         let receiver = Receiver::start(&socket);
         wait_until_asleep(&receiver.folder);
         assert!(
@@ -102,8 +102,9 @@ extern "C" fn count_signal(_: libc::c_int) {
 
 /// If this fails, a signal that somebody handles without `SA_RESTART` ends a worker.
 #[test]
+#[expect(unsafe_code, reason = "only the C library can handle and send signals")]
 fn a_signal_does_not_end_the_wait() {
-    let socket = Arc::new(bind_with("127.0.0.1:0", &Options::default()));
+    let socket = Arc::new(bind_without_timeout("127.0.0.1:0"));
     let receiver = Receiver::start(&socket);
     wait_until_asleep(&receiver.folder);
     // SAFETY: all zero is a `sigaction` (no flags, nothing blocked); the handler only adds to an

@@ -1,8 +1,12 @@
 //! Real sockets on the loopback interface. Every wait has a bound: clients have read timeouts,
 //! and workers are shut down.
 
-// Clippy sees the tests' helpers as code that is not a test.
-#![allow(clippy::unwrap_used)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "clippy sees the tests' helpers as code that is not a test"
+)]
 
 mod addresses;
 mod batches;

@@ -104,7 +104,11 @@ impl Model {
                 epoch,
             } => {
                 let stands = self.stands(slot, epoch, session);
-                Ok(if stands { Reply::Stands } else { Reply::Gone })
+                Ok(if stands {
+                    Reply::Stands
+                } else {
+                    self.moved(slot, session)
+                })
             }
             Request::Update {
                 session,
@@ -126,7 +130,7 @@ impl Model {
                         epoch: self.revision,
                     })
                 } else {
-                    Ok(Reply::Gone)
+                    Ok(self.moved(slot, session))
                 }
             }
             Request::Reserve {
@@ -214,6 +218,14 @@ impl Model {
             entries: self.slots.values().cloned().collect(),
             reservations: self.occupancy().reserved,
         }
+    }
+
+    fn moved(&self, slot: Slot, session: Session) -> Reply {
+        let own = self
+            .slots
+            .get(&slot)
+            .filter(|entry| entry.session == Some(session));
+        own.map_or(Reply::Gone, |entry| Reply::Moved { epoch: entry.epoch })
     }
 
     fn stands(&self, slot: Slot, epoch: u64, session: Session) -> bool {

@@ -241,7 +241,7 @@ fn a_crashed_machine_waits_for_its_own_lease_and_a_copied_disk_does_not_for_long
 
     let mut copy = Bench::new(|_| {});
     copy.give(input());
-    let open = copy.pass(Duration::from_secs(23));
+    let open = copy.pass(Duration::from_secs(43));
     assert!(told(&open, &Event::KeyInUse { slot: 4 }));
 
     let mut stranger = Bench::new(|_| {});
@@ -478,4 +478,91 @@ fn a_lapsed_claim_does_not_keep_the_processor_busy() {
     }));
     bench.silence(&renewal);
     assert!(bench.claimant.wake_at().is_some_and(|at| at > bench.now));
+}
+
+/// A role that may open leases but not claim: without back-off one node would flood the store.
+#[test]
+fn a_claim_that_is_refused_is_tried_again_with_pauses_and_told_once() {
+    let mut bench = Bench::new(|_| {});
+    let mut actions = bench.list(&Listing::default());
+    let (mut opened_at, mut problems) = (Vec::new(), 0);
+    for _ in 0..200 {
+        let answer = match actions.iter().any(|it| matches!(it, Action::Send { .. })) {
+            true => sent(&actions).1,
+            false => {
+                actions = bench.pass(Duration::from_millis(10));
+                continue;
+            }
+        };
+        let result = match answer {
+            Request::Open { .. } => {
+                opened_at.push(bench.now);
+                Ok(opened())
+            }
+            Request::Close { .. } => Ok(Reply::Closed),
+            _ => Err(StoreError {
+                kind: StoreErrorKind::Refused,
+                message: "permission denied".to_owned(),
+            }),
+        };
+        let id = sent(&actions).0;
+        actions = bench.give(Input::Answer { id, result });
+        problems += actions
+            .iter()
+            .filter(|it| matches!(it, Action::Tell(Event::Problem(_))))
+            .count();
+    }
+    assert_eq!(problems, 1);
+    assert!((2..10).contains(&opened_at.len()), "{opened_at:?}");
+}
+
+/// The answer to an update is lost, but it was carried out: no reason to lose the name.
+#[test]
+fn an_update_without_an_answer_moves_the_epoch_and_nothing_else() {
+    let mut bench = Bench::new(|settings| settings.sticky = None);
+    bench.holding();
+    let down = Description {
+        down: true,
+        ..Description::default()
+    };
+    let update = bench.give(Input::Describe(down));
+    assert!(matches!(sent(&update).1, Request::Update { epoch: 9, .. }));
+    bench.silence(&update);
+    let verify = bench.pass(Duration::from_millis(300));
+    assert!(matches!(sent(&verify).1, Request::Verify { epoch: 9, .. }));
+    let again = bench.answer(&verify, Reply::Moved { epoch: 12 });
+    assert!(matches!(sent(&again).1, Request::Update { epoch: 12, .. }));
+    let done = bench.answer(&again, Reply::Claimed { epoch: 13 });
+    assert!(
+        !done
+            .iter()
+            .any(|it| matches!(it, Action::Tell(Event::Lost { .. })))
+    );
+}
+
+/// Every reload would leave a lease behind.
+#[test]
+fn the_same_settings_again_ask_nothing_of_the_store() {
+    let mut bench = Bench::new(|_| {});
+    let claim = bench.claiming();
+    let reserve = bench.answer(&claim, Reply::Claimed { epoch: 9 });
+    bench.answer(
+        &reserve,
+        Reply::Reserved {
+            reservation: Session(8),
+        },
+    );
+    let settings = bench.claimant.settings.clone();
+    assert_eq!(bench.give(Input::Configure(settings.clone())), []);
+    let off = Settings {
+        sticky: None,
+        ..settings
+    };
+    let close = bench.give(Input::Configure(off));
+    assert_eq!(
+        sent(&close).1,
+        Request::Close {
+            session: Session(8)
+        }
+    );
 }

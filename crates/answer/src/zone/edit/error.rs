@@ -69,17 +69,17 @@ pub enum EditError {
 }
 
 impl fmt::Display for EditError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OutsideZone { name, apex } => {
                 write!(
-                    f,
+                    formatter,
                     "{name} is not in the zone {apex}: put it in a zone that it ends with"
                 )
             }
             Self::NotData { name, rtype } => {
                 write!(
-                    f,
+                    formatter,
                     "{name}: {rtype} is not a type of records that a zone can hold"
                 )
             }
@@ -89,7 +89,7 @@ impl fmt::Display for EditError {
                 length,
             } => {
                 write!(
-                    f,
+                    formatter,
                     "{name}: {length} octets of data do not have the form of type {rtype}"
                 )
             }
@@ -98,34 +98,40 @@ impl fmt::Display for EditError {
                 rtype: RecordType::CNAME,
                 present: RecordType::CNAME,
             } => {
-                write!(f, "{name}: a name has one CNAME at most; keep one of them")
+                write!(
+                    formatter,
+                    "{name}: a name has one CNAME at most; keep one of them"
+                )
             }
             Self::Conflict {
                 name,
                 rtype,
                 present,
             } => write!(
-                f,
+                formatter,
                 "{name}: {rtype} cannot stand beside {present}: a CNAME stands alone; \
                  remove one of them"
             ),
             Self::SoaMisplaced { name } => {
-                write!(f, "{name}: a zone has one SOA record, at its apex")
+                write!(formatter, "{name}: a zone has one SOA record, at its apex")
             }
             Self::SoaNeeded { apex } => {
-                write!(f, "{apex}: the SOA record cannot be removed, only replaced")
+                write!(
+                    formatter,
+                    "{apex}: the SOA record cannot be removed, only replaced"
+                )
             }
             Self::TooLarge {
                 name,
                 rtype,
                 length,
             } => write!(
-                f,
+                formatter,
                 "{name}: its {rtype} records take {length} octets; at most {MAX_RRSET} are taken: \
                  spread them over several names"
             ),
             Self::Full { name } => write!(
-                f,
+                formatter,
                 "{name}: the zone is full; records of megabytes at a name do not belong in DNS"
             ),
         }

@@ -1,4 +1,4 @@
-//! Watching the pools: what the user is told when a name is held, and whether to go on without.
+//! What the user is told of the pools, and whether to go on where one has no name.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -6,11 +6,12 @@ use std::net::SocketAddr;
 use tokio::sync::watch;
 use tracing::warn;
 
-use super::{banner, notify, say};
+use super::{banner, notify};
+use crate::console::say;
 use crate::identity::pools::PoolStatus;
 
-/// Follows the pools of the process.
-pub(super) struct Watch {
+/// Tells what happens to the pools of the process.
+pub(super) struct Teller {
     pools: watch::Receiver<Vec<PoolStatus>>,
     quiet: bool,
     require_claim: bool,
@@ -21,7 +22,7 @@ pub(super) struct Watch {
     status: String,
 }
 
-impl Watch {
+impl Teller {
     pub(super) fn new(
         mut pools: watch::Receiver<Vec<PoolStatus>>,
         quiet: bool,
@@ -39,18 +40,21 @@ impl Watch {
         }
     }
 
-    /// Tells what changes, for ever. It ends, with the reason, only where the server may not go on.
-    pub(super) async fn next(&mut self, server: Option<SocketAddr>) -> String {
+    /// Tells what changes until a pool is full and the server may not go on without a name there;
+    /// returns that as one line.
+    pub(super) async fn until_full(&mut self, server: Option<SocketAddr>) -> String {
         loop {
             if self.pools.changed().await.is_err() {
                 return std::future::pending().await;
             }
             let pools = self.pools.borrow_and_update().clone();
-            for name in pools.iter().filter_map(|pool| pool.name.as_ref()) {
+            // What the user is told to try should work.
+            let answered = pools.iter().filter(|pool| pool.answered);
+            for name in answered.filter_map(|pool| pool.name.as_ref()) {
                 if self.told.insert(name.clone()) && !self.quiet {
-                    say(&format!("This node is {name}\n"));
+                    say(&format!("This node is {name}"));
                     if let Some(server) = server {
-                        say(&format!("Try: {}\n", banner::dig_line(name, server)));
+                        say(&format!("Try: {}", banner::dig_line(name, server)));
                     }
                 }
             }
