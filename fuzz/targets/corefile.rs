@@ -35,7 +35,7 @@ fuzz_target!(|text: &str| {
     let text = Text { name: "Corefile".into(), directory: PathBuf::new(), text: text.into() };
     match config::check(&mut sources, &text, DNS_PORT, &Made) {
         Ok(configuration) => {
-            config::render(&configuration.warnings, &sources, false);
+            let _ = config::render(&configuration.warnings, &sources, false);
             assert!(configuration.endpoints.iter().all(|endpoint| !endpoint.zones.is_empty()));
         }
         Err(diagnostics) => {

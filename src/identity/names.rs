@@ -34,6 +34,9 @@ type Key = (Name, RecordType);
 /// Records that several members may share, each with how many times it is there.
 type Counted = BTreeMap<Key, BTreeMap<RecordData, i64>>;
 
+/// By how much such numbers change.
+type Changes = BTreeMap<(Key, RecordData), i64>;
+
 impl Names {
     /// The zone of a pool without members. `ttl` is that of all records, in seconds.
     #[must_use]
@@ -59,21 +62,15 @@ impl Names {
         let (old, new) = exchanged(&self.members, members);
         if !old.is_empty() || !new.is_empty() {
             let mut edit = self.zone.edit();
-            let mut shared = BTreeMap::<(Key, RecordData), i64>::new();
+            let shared = self.list_changes(&old, &new);
             for entry in old {
                 for (name, rtype) in self.records(entry).0.keys() {
                     remove(&mut edit, name, *rtype);
-                }
-                for record in self.list_records(entry).each() {
-                    *shared.entry(record).or_default() -= 1;
                 }
             }
             for entry in new {
                 for ((name, rtype), data) in self.records(entry).0 {
                     set(&mut edit, &name, &Rrset::new(rtype, self.ttl, data));
-                }
-                for record in self.list_records(entry).each() {
-                    *shared.entry(record).or_default() += 1;
                 }
             }
             self.change_list(&mut edit, shared);
@@ -82,11 +79,23 @@ impl Names {
         self.members = members.clone();
     }
 
-    /// Adds records to those of the pool's own name, or takes them away where the number is
-    /// negative.
-    fn change_list(&mut self, edit: &mut Edit, changes: BTreeMap<(Key, RecordData), i64>) {
+    /// How many times more, or fewer where it is negative, the pool's own name has a record. What
+    /// stays is not there: most changes of a member are none of the list.
+    fn list_changes(&self, old: &[&Entry], new: &[&Entry]) -> Changes {
+        let mut changes = Changes::new();
+        for (entries, change) in [(old, -1), (new, 1)] {
+            let records = entries.iter().map(|entry| self.list_records(entry).each());
+            for record in records.flatten() {
+                *changes.entry(record).or_default() += change;
+            }
+        }
+        changes.retain(|_, change| *change != 0);
+        changes
+    }
+
+    fn change_list(&mut self, edit: &mut Edit, changes: Changes) {
         let mut touched = BTreeSet::new();
-        for ((key, data), change) in changes.into_iter().filter(|(_, change)| *change != 0) {
+        for ((key, data), change) in changes {
             let records = self.list.entry(key.clone()).or_default();
             let count = records.get(&data).copied().unwrap_or_default() + change;
             if count > 0 {

@@ -140,7 +140,12 @@ fn open_first(
 impl NodeIdentity {
     fn new(key: String, boot: String, seat: Option<Seat>) -> Self {
         let own = Mutex::default();
-        Self { key, boot, seat, own }
+        Self {
+            key,
+            boot,
+            seat,
+            own,
+        }
     }
 
     /// The boot id of the machine, for the record; empty where it is unknown.
@@ -180,7 +185,14 @@ impl NodeIdentity {
         let place = seat.lock.place().map_err(failed)?;
         let mut memories = locked(&seat.memories);
         let known = seat.recall(&mut memories, space);
-        let next = Memory::after(known.current.as_ref(), space, instance, slot, &self.boot, place);
+        let next = Memory::after(
+            known.current.as_ref(),
+            space,
+            instance,
+            slot,
+            &self.boot,
+            place,
+        );
         next.write(&path).map_err(failed)?;
         known.current = Some(next);
         Ok(())

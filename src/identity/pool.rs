@@ -341,6 +341,9 @@ impl Driver {
                 false => Previous::Unsure(entry),
             };
         }
+        if find(&|record| node.is_own(record)).is_some() {
+            return Previous::Own;
+        }
         // Who was told to be this node may have been it on another disk.
         match &self.config.node {
             Some(key) => find(&|record| record.node() == Some(key))

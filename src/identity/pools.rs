@@ -172,7 +172,11 @@ impl Pools {
             }
         }
         let State { running, .. } = &mut *state;
-        let old: Vec<Key> = running.iter().filter(|it| !it.wanted).map(|it| it.key.clone()).collect();
+        let old: Vec<Key> = running
+            .iter()
+            .filter(|it| !it.wanted)
+            .map(|it| it.key.clone())
+            .collect();
         for running in running.iter_mut().filter(|it| it.moved) {
             if !old.contains(&running.key) {
                 running.moved = false;

@@ -19,6 +19,9 @@ use crate::routes::Routes;
 /// How long the listeners of an old configuration may take to answer what had arrived.
 pub(super) const DRAIN: Duration = Duration::from_secs(5);
 
+/// How long a reload may wait for the names of pools that are new.
+const LISTING: Duration = Duration::from_secs(1);
+
 /// Ports that are tried after 53 and 1053 where nobody has asked for one.
 const OTHER_PORTS: std::ops::RangeInclusive<u16> = 1053..=1152;
 
@@ -63,13 +66,13 @@ impl Server {
     /// # Errors
     ///
     /// What is wrong, ready to be shown. Nothing has been claimed then.
-    pub(super) fn start(&mut self) -> Result<(), String> {
+    pub(super) async fn start(&mut self) -> Result<(), String> {
         let text = self.read()?;
         let first = self.options.dns_port;
         let mut ports = OTHER_PORTS.filter(|port| *port != first);
         loop {
             let mut sources = Sources::new();
-            match self.apply(&text, &mut sources) {
+            match self.apply(&text, &mut sources).await {
                 Ok(()) => return Ok(()),
                 Err(Failure::Bind(error, diagnostics)) => {
                     let next = (self.options.may_change_port && error.is_about_the_port())
@@ -93,10 +96,10 @@ impl Server {
     /// # Errors
     ///
     /// What is wrong, ready to be shown. The running configuration goes on then.
-    pub(super) fn reload(&mut self) -> Result<(), String> {
+    pub(super) async fn reload(&mut self) -> Result<(), String> {
         let text = self.read()?;
         let mut sources = Sources::new();
-        self.apply(&text, &mut sources).map_err(|failure| {
+        self.apply(&text, &mut sources).await.map_err(|failure| {
             let (Failure::Bind(_, diagnostics) | Failure::Corefile(diagnostics)) = failure;
             shown(&diagnostics, &sources)
         })
@@ -157,7 +160,7 @@ impl Server {
     }
 
     /// Makes a whole new configuration beside the running one and only then changes over.
-    fn apply(&mut self, text: &Text, sources: &mut Sources) -> Result<(), Failure> {
+    async fn apply(&mut self, text: &Text, sources: &mut Sources) -> Result<(), Failure> {
         let checked = config::check(sources, text, self.options.dns_port, &ProcessEnvironment);
         let Configuration {
             endpoints,
@@ -167,6 +170,10 @@ impl Server {
         let bound = self.bind(&endpoints)?;
         let mut plan = self.pools().plan();
         let chains = build(blocks, &mut Build { pools: &mut plan })?;
+        if !self.listeners.is_empty() {
+            // What is answered now is better than "not heard of yet".
+            plan.heard(LISTING).await;
+        }
         let routes = |endpoint: &Endpoint| {
             let zones = endpoint.zones.iter();
             Routes::new(

@@ -85,7 +85,7 @@ async fn live(options: StartOptions) -> u8 {
     let quiet = options.quiet;
     let require_claim = options.require_claim;
     let mut server = Server::new(options, shared.clone());
-    if let Err(message) = server.start() {
+    if let Err(message) = server.start().await {
         complain(&message);
         return FAILED;
     }
@@ -100,7 +100,7 @@ async fn live(options: StartOptions) -> u8 {
             asked = signals.next() => match asked {
                 Asked::Reload => {
                     notify::reloading();
-                    match server.reload() {
+                    match server.reload().await {
                         Ok(()) => info!("reloaded"),
                         Err(message) => error!("not reloaded, the old configuration goes on:\n{message}"),
                     }

@@ -9,7 +9,7 @@ use crate::store::{Change, Guard, Listing, Occupancy, Reservation, Slot};
 pub(super) struct View {
     /// The revision of the last whole picture: a listing or an answer.
     revision: u64,
-    /// The revision of the last change since. A picture that is older knows less.
+    /// The revision of the last change, which may be ahead of the answers to our own requests.
     changed: u64,
     held: BTreeSet<Slot>,
     /// The slots that became free while we looked on, and at which revision.
@@ -22,14 +22,23 @@ pub(super) struct View {
 impl View {
     /// Starts over from everything that stands in the store.
     pub(super) fn list(&mut self, listing: &Listing) {
+        if listing.revision < self.changed {
+            // A restored store: what was freed in its other life says nothing.
+            self.freed.clear();
+        }
+        self.changed = listing.revision;
         let held = listing.entries.iter().map(|entry| entry.slot).collect();
         self.hold(listing.revision, held);
         self.reserve(&listing.reservations);
     }
 
     /// Takes over what the store said in answer to a request.
+    ///
+    /// The place in the queue that comes with it is as old as the answer, so the slots must be,
+    /// too, though the watch may have told more already: a newer picture would count those twice
+    /// who were served in between.
     pub(super) fn learn(&mut self, occupancy: &Occupancy) {
-        if occupancy.revision >= self.revision.max(self.changed) {
+        if occupancy.revision >= self.revision {
             self.hold(occupancy.revision, occupancy.held.iter().copied().collect());
         }
         self.reserve(&occupancy.reserved);
@@ -153,12 +162,18 @@ impl View {
         (limit as usize).saturating_sub(held)
     }
 
-    fn hold(&mut self, revision: u64, held: BTreeSet<Slot>) {
-        let freed = self.held.difference(&held).map(|slot| (*slot, revision));
-        self.freed.extend(freed);
+    /// Goes to the slots that were held at `revision`. Where that is before the last change, what
+    /// has become free since stays free; what has been taken since is found out by trying.
+    fn hold(&mut self, revision: u64, mut held: BTreeSet<Slot>) {
+        if revision < self.changed {
+            let freed = |slot: &Slot| self.freed.get(slot).is_some_and(|at| *at > revision);
+            held.retain(|slot| !freed(slot));
+        } else {
+            let freed = self.held.difference(&held).map(|slot| (*slot, revision));
+            self.freed.extend(freed);
+        }
         self.freed.retain(|slot, _| !held.contains(slot));
         self.revision = revision;
-        self.changed = revision;
         self.held = held;
     }
 
@@ -277,22 +292,32 @@ mod tests {
         assert_eq!(view.choose(4, Some("me"), 3), None);
     }
 
-    /// An answer may be older than what the watch has told meanwhile.
+    /// The watch overtakes the answer to a request. A slot that was freed in between must not be
+    /// forgotten, or nobody takes it. One that was taken in between counts as free: whoever took it
+    /// is still among those `ahead`, and without it we would leave a slot out.
     #[test]
-    fn an_answer_that_is_older_than_the_last_change_forgets_nothing() {
-        let mut view = view(&[], &[]);
-        let entry = |slot, epoch| Entry {
-            slot,
-            epoch,
+    fn an_answer_that_is_older_than_the_last_change_goes_with_its_place_in_the_queue() {
+        let mut view = view(&[1, 2, 3], &[]);
+        let (slot, revision) = (2, 12);
+        view.change(&Change::Freed { slot, revision });
+        let entry = Entry {
+            slot: 4,
+            epoch: 13,
             session: None,
             record: Record::default(),
         };
-        view.change(&Change::Held(entry(1, 12)));
+        view.change(&Change::Held(entry));
         view.learn(&Occupancy {
             revision: 11,
-            ..Occupancy::default()
+            held: vec![1, 2, 3],
+            reserved: vec![],
         });
-        assert_eq!(view.choose(10, None, 0), Some((2, Guard::Free)));
+        let slots = (0..3).filter_map(|ahead| view.choose(5, None, ahead));
+        assert_eq!(
+            slots.map(|(slot, _)| slot).collect::<Vec<_>>(),
+            [4, 5, 2],
+            "4 is the one ahead's, 5 is ours"
+        );
     }
 
     #[test]

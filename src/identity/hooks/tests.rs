@@ -61,8 +61,10 @@ fn read(path: &Path) -> String {
 #[tokio::test]
 async fn commands_are_told_what_happened() {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("environment");
-    let script = format!("env | grep ^CALLSIGN_ | sort >> {}", file.display());
+    let script = format!(
+        "env | grep ^CALLSIGN_ | sort >> {}/$CALLSIGN_EVENT",
+        folder.path().display()
+    );
     let hooks = Hooks::start(vec![
         shell(Event::Claimed, &script),
         shell(Event::MemberJoin, &script),
@@ -82,10 +84,13 @@ async fn commands_are_told_what_happened() {
     hooks.run(Event::MemberJoin, nameless);
     assert!(hooks.finish(PATIENCE).await);
     assert_eq!(
-        read(&file),
+        read(&folder.path().join("claimed")),
         "CALLSIGN_ADDRESSES=10.0.0.5 fd00::5\nCALLSIGN_EPOCH=77\nCALLSIGN_EVENT=claimed\n\
-         CALLSIGN_NAME=worker4.tf.local.\nCALLSIGN_POOL=worker\nCALLSIGN_SLOT=4\n\
-         CALLSIGN_ADDRESSES=\nCALLSIGN_EPOCH=\nCALLSIGN_EVENT=member-join\n\
+         CALLSIGN_NAME=worker4.tf.local.\nCALLSIGN_POOL=worker\nCALLSIGN_SLOT=4\n"
+    );
+    assert_eq!(
+        read(&folder.path().join("member-join")),
+        "CALLSIGN_ADDRESSES=\nCALLSIGN_EPOCH=\nCALLSIGN_EVENT=member-join\n\
          CALLSIGN_MEMBER_ADDRESSES=10.0.0.6\nCALLSIGN_MEMBER_NAME=worker5.tf.local.\n\
          CALLSIGN_MEMBER_SLOT=5\nCALLSIGN_NAME=\nCALLSIGN_POOL=worker\nCALLSIGN_SLOT=\n"
     );

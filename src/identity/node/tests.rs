@@ -241,7 +241,9 @@ fn spaces_with_long_names_are_remembered_apart() {
         .collect();
     let process = identity(folder.path());
     for (slot, space) in (1..).zip(&spaces) {
-        process.remember(space, &format!("one of {slot}"), slot).unwrap();
+        process
+            .remember(space, &format!("one of {slot}"), slot)
+            .unwrap();
     }
     drop(process);
     let process = identity(folder.path());
@@ -260,6 +262,10 @@ fn the_file_of_another_space_is_ignored() {
     process.remember(SPACE, "one", 3).unwrap();
     drop(process);
     let seat = folder.path().join("seats/0");
-    fs::rename(seat.join(format!("{SPACE}.json")), seat.join("other%d..json")).unwrap();
+    fs::rename(
+        seat.join(format!("{SPACE}.json")),
+        seat.join("other%d..json"),
+    )
+    .unwrap();
     assert_eq!(identity(folder.path()).last_slot("other%d."), None);
 }

@@ -2,9 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use super::exchange::{Exchangeable, Way};
 use super::{Key, Pools, Running, State, StoreConfig, end};
+use crate::identity::members::{Freshness, Members};
 use crate::identity::pool::{self, PoolConfig, PoolHandle};
 
 /// A change of what is configured, without effect until it is committed.
@@ -110,6 +114,21 @@ impl Plan {
         Ok(handle)
     }
 
+    /// Waits until every pool that was started for this plan knows who holds its names, or until
+    /// `limit` is over. Whoever answers for the pools from then on need not refuse at first.
+    pub async fn heard(&self, limit: Duration) {
+        let heard = async {
+            for wanted in self.wanted.iter().filter(|it| it.origin != Origin::Kept) {
+                let mut members = wanted.running.handle.members.clone();
+                // An error means that the pool is gone already.
+                let known = |members: &Members| members.freshness != Freshness::Unknown;
+                let _ = members.wait_for(known).await;
+            }
+        };
+        // A store that is away keeps nobody from reloading.
+        let _ = timeout(limit, heard).await;
+    }
+
     /// The running pool that goes on as `config`, or that it moves away from.
     fn find(&self, key: &Key, store: &StoreConfig, config: &PoolConfig) -> Option<Running> {
         let state = self.pools.lock();
@@ -161,7 +180,9 @@ impl Plan {
                 // One that is wanted again is as good as new; one that was moved may still wait.
                 is_new = before.as_ref().is_none_or(|before| !before.wanted);
                 running.moved = before.is_some_and(|before| before.moved);
-                running.handle.configure(at_first(&running.config, running.moved));
+                running
+                    .handle
+                    .configure(at_first(&running.config, running.moved));
             }
             if is_new && running.config.claim {
                 new.push(running.clone());

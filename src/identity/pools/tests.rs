@@ -4,8 +4,10 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::identity::address::AddressSelection;
+use crate::identity::members::Freshness;
 use crate::identity::pattern::Pattern;
-use crate::store::{Slot, Space};
+use crate::identity::pool::PoolState;
+use crate::store::{Epoch, Slot, Space};
 
 /// How long anything may take that should take a moment.
 const BOUND: Duration = Duration::from_secs(20);
@@ -167,8 +169,7 @@ async fn an_old_name_is_kept_where_it_is_wanted_again_in_time() {
     assert_eq!(held(worker).await, 1);
     let plan = process.pools.plan();
     process.configure(&[]);
-    // While a plan is open, what it may want does not go.
-    sleep(PLANNING * 3).await;
+    assert!(process.keeps(worker).await, "the open plan may want it");
     assert_eq!(held(worker).await, 1);
     let [again] = &process.configure(&[(WORKERS, 3)])[..] else {
         panic!("one")
@@ -353,7 +354,10 @@ async fn another_way_to_the_same_names_is_the_same_pool() {
     options.prefix = Some("/elsewhere".to_owned());
     assert!(!first(StoreConfig::Etcd(options), "worker").is_same(&pool));
     let pool = first(etcd(&[7]), "worker");
-    assert!(!first(etcd(&[8]), "trainer").is_same(&pool), "nothing in common");
+    assert!(
+        !first(etcd(&[8]), "trainer").is_same(&pool),
+        "nothing in common"
+    );
 }
 
 /// If this fails, two clusters with equal patterns are taken for one, or one for two.
@@ -374,4 +378,21 @@ async fn clusters_in_one_configuration_are_told_apart_by_their_endpoints() {
     let error = add(&[4, 5]).unwrap_err();
     assert!(error.contains("with other options"), "{error}");
     assert!(add(&[2, 6]).unwrap().is_same(one));
+}
+
+/// If this fails, the names of a new pool are refused for a moment after a reload, or a store that
+/// is away keeps a reload from coming to its end.
+#[tokio::test]
+async fn a_plan_waits_until_its_new_pools_are_known() {
+    let process = Process::new();
+    let mut plan = process.pools.plan();
+    let new = plan.pool(process.local(), config(WORKERS, 3)).unwrap();
+    let unknown = |handle: &PoolHandle| handle.members.borrow().freshness == Freshness::Unknown;
+    assert!(unknown(&new));
+    plan.heard(BOUND).await;
+    assert!(!unknown(&new));
+    let away = plan.pool(etcd(&[1]), config(TRAINERS, 3)).unwrap();
+    let heard = plan.heard(Duration::from_millis(1));
+    timeout(BOUND, heard).await.expect("in time");
+    assert!(unknown(&away));
 }

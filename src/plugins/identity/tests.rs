@@ -136,7 +136,9 @@ fn a_record_that_may_become_too_large_is_refused() {
         addresses: Vec::new(),
         dns_port: Some(53),
         ports: BTreeMap::new(),
-        meta: (0..meta).map(|it| (format!("{it:04}"), value.to_owned())).collect(),
+        meta: (0..meta)
+            .map(|it| (format!("{it:04}"), value.to_owned()))
+            .collect(),
         health: None,
         hooks: Vec::new(),
     };

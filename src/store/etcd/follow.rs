@@ -153,8 +153,9 @@ impl Follower<'_> {
             && !poll_fn(|context| Poll::Ready(begin.as_mut().poll(context).is_ready())).await
         {
             begin.await;
-            // During the wait etcd may have been emptied or restored.
-            position = self.resume(connection).await?;
+            // What was claimed during the wait, perhaps by this node, is in no history that could
+            // be compared: whether etcd has been emptied or restored since is left open.
+            position = self.list(connection).await?;
         }
         let options = WatchOptions::new()
             .with_prefix()

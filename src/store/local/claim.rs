@@ -151,7 +151,9 @@ impl Shared {
                 self.complain(&space.cannot_open(&path, &error));
                 Ok(None)
             }
-            opened => opened.map(Some).map_err(|error| cannot_write(space, &error)),
+            opened => opened
+                .map(Some)
+                .map_err(|error| cannot_write(space, &error)),
         }
     }
 }

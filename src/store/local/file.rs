@@ -10,7 +10,9 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
+use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::libc;
+use nix::unistd::{AccessFlags, faccessat};
 
 /// Reads a regular file of at most `limit` bytes; [`None`] where there is none.
 ///
@@ -84,6 +86,12 @@ pub(super) fn create_folder(path: &Path) -> io::Result<()> {
         }
         created => created,
     }
+}
+
+/// What the kernel says of this process and a file, by the identity that opening it would use.
+/// eaccess(3) asks for the process's first one where that is the same as far as it can see.
+pub(super) fn access(path: &Path, how: AccessFlags) -> nix::Result<()> {
+    faccessat(AT_FDCWD, path, how, AtFlags::AT_EACCESS)
 }
 
 /// Whether a folder's group may write in it.

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
-use nix::unistd::{AccessFlags, eaccess};
+use nix::unistd::AccessFlags;
 
 use super::file;
 
@@ -126,7 +126,7 @@ fn open(path: &Path) -> io::Result<File> {
 
 /// Checks that this process may lock the file at `path`, or that there is none.
 pub(crate) fn may_open(path: &Path) -> io::Result<()> {
-    match eaccess(path, AccessFlags::R_OK | AccessFlags::W_OK) {
+    match file::access(path, AccessFlags::R_OK | AccessFlags::W_OK) {
         Ok(()) | Err(Errno::ENOENT) => Ok(()),
         Err(error) => Err(error.into()),
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
-use nix::unistd::{AccessFlags, eaccess};
+use nix::unistd::AccessFlags;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -182,7 +182,8 @@ impl SpaceFolder {
     /// One line that names the file and says what to do about it.
     pub(super) fn read(&self, slot: Slot) -> Result<Option<Written>, String> {
         let path = self.file_path(slot);
-        let bytes = file::read(&path, FILE_LIMIT).map_err(|error| self.cannot_open(&path, &error))?;
+        let bytes =
+            file::read(&path, FILE_LIMIT).map_err(|error| self.cannot_open(&path, &error))?;
         let Some(bytes) = bytes else {
             return Ok(None);
         };
@@ -209,8 +210,7 @@ impl SpaceFolder {
 
     /// Whether a slot's file is another user's and not for us.
     pub(super) fn is_closed(&self, slot: Slot) -> bool {
-        let read = eaccess(&self.file_path(slot), AccessFlags::R_OK);
-        read == Err(Errno::EACCES)
+        file::access(&self.file_path(slot), AccessFlags::R_OK) == Err(Errno::EACCES)
     }
 
     /// Why a file of a slot cannot be opened. One line for all files of another user.

@@ -6,7 +6,7 @@ use super::stop::epoch;
 use super::*;
 
 /// Gives the node another Corefile and waits until it runs.
-fn reload(callsign: &Callsign, corefile: &str) {
+pub(super) fn reload(callsign: &Callsign, corefile: &str) {
     let before = callsign.said().matches("reloaded").count();
     callsign.rewrite(corefile);
     callsign.signal(Signal::SIGHUP);

@@ -38,7 +38,12 @@ async fn looking_before_writing_is_found() {
         gate.delay(Duration::from_millis(300));
         let open = File::options().write(true).open(&barrier);
         let open = open.expect("somebody waits at it");
-        scene.all_hold(&herd.iter().collect::<Vec<_>>()).await;
+        let uses = |it: &Claimant| {
+            let used = |event: &&Event| matches!(event.what, What::Used { .. });
+            it.events().iter().filter(used).count()
+        };
+        let all_used = || herd.iter().all(|it| uses(it) > 20).then_some(());
+        until("everybody has used a slot", all_used).await;
         drop(open);
         let violations = scene.violations();
         if violations

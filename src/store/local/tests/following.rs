@@ -36,7 +36,7 @@ async fn an_update_is_seen_under_the_same_claim_with_a_larger_epoch() {
     assert_eq!((entry.epoch, &entry.record), (later, &changed));
     assert_eq!(
         bench.ask(update(epoch, changed.clone())).await,
-        Ok(Reply::Gone)
+        Ok(Reply::Moved { epoch: later })
     );
     assert_eq!(bench.verify(session, 2, later).await, Reply::Stands);
     // Too large to be read by others: refused, and the claim stands as it was.

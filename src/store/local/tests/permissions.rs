@@ -43,7 +43,12 @@ async fn a_slot_of_another_user_counts_as_held_and_the_next_one_is_taken() {
             permit(&space.file_path(slot), mode);
         }
         let store = bench.store.path();
-        for folder in [bench.folder.path(), store.parent().unwrap(), store, space.path()] {
+        for folder in [
+            bench.folder.path(),
+            store.parent().unwrap(),
+            store,
+            space.path(),
+        ] {
             permit(folder, 0o777);
         }
         permit(&store.join("FORMAT"), 0o644);
