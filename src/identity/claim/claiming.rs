@@ -129,9 +129,13 @@ impl Claimant {
                 occupancy,
             }) => {
                 let mut place = std::mem::take(place);
+                let is_new = place.arrival != arrival;
                 place.arrival = arrival;
                 place.ahead = ahead;
-                self.view.learn(&occupancy);
+                match is_new {
+                    true => self.view.join(&occupancy),
+                    false => self.view.learn(&occupancy),
+                }
                 self.choose(now, place);
             }
             _ => self.close(now, false),

@@ -12,7 +12,7 @@ pub(super) struct View {
     /// The revision of the last change, which may be ahead of the answers to our own requests.
     changed: u64,
     held: BTreeSet<Slot>,
-    /// The slots that became free while we looked on, and at which revision.
+    /// The slots that became free while we queue, and at which revision.
     freed: BTreeMap<Slot, u64>,
     reserved: BTreeMap<Slot, Reservation>,
     /// The reservations by node key, each with its slot; ascending.
@@ -42,6 +42,13 @@ impl View {
             self.hold(occupancy.revision, occupancy.held.iter().copied().collect());
         }
         self.reserve(&occupancy.reserved);
+    }
+
+    /// As [`Self::learn`], with a new place in the queue: what was free by then is free in the
+    /// order of the slots, whenever it became so.
+    pub(super) fn join(&mut self, occupancy: &Occupancy) {
+        self.learn(occupancy);
+        self.freed.retain(|_, at| *at > occupancy.revision);
     }
 
     /// Follows one change; returns whether it was new.
@@ -259,6 +266,21 @@ mod tests {
             view(&[3, 5], &reserved).choose(10, Some("me"), 0),
             Some((1, Guard::Free))
         );
+    }
+
+    /// Whose slot was lost in the store gets the lowest again, which may be the same one.
+    #[test]
+    fn what_was_free_before_we_queued_is_taken_in_order() {
+        let mut view = view(&[1], &[]);
+        view.change(&Change::Freed {
+            slot: 1,
+            revision: 12,
+        });
+        view.join(&Occupancy {
+            revision: 13,
+            ..Occupancy::default()
+        });
+        assert_eq!(view.choose(10, None, 0), Some((1, Guard::Free)));
     }
 
     /// Two wait in a full pool. Slot 5 becomes free, which the first goes for, and before the

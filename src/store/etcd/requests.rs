@@ -152,7 +152,7 @@ impl Requests<'_> {
         Ok(if answer.succeeded() {
             Reply::Stands
         } else {
-            moved(session, &found)
+            moved(session, epoch, &found)
         })
     }
 
@@ -171,7 +171,7 @@ impl Requests<'_> {
         Ok(if answer.succeeded() {
             claimed(&answer)
         } else {
-            moved(session, &found)
+            moved(session, epoch, &found)
         })
     }
 
@@ -366,12 +366,12 @@ fn small(count: i64) -> u32 {
 }
 
 /// What a slot that is not under the expected epoch means. Only its holder writes with its lease:
-/// where that is still on the key, the write behind the other epoch was the holder's own.
-fn moved(session: Session, found: &[GetResponse]) -> Reply {
+/// where that is still on the key, the write behind a later epoch was the holder's own.
+fn moved(session: Session, epoch: Epoch, found: &[GetResponse]) -> Reply {
     let own = found
         .iter()
-        .flat_map(|get| get.kvs())
-        .find(|kv| kv.lease() == session.0);
+        .flat_map(GetResponse::kvs)
+        .find(|kv| kv.lease() == session.0 && unsigned(kv.mod_revision()) > epoch);
     own.map_or(Reply::Gone, |kv| Reply::Moved {
         epoch: unsigned(kv.mod_revision()),
     })

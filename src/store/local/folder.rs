@@ -185,8 +185,13 @@ pub(super) fn check(folder: &Path) -> Result<(), String> {
 /// Reads the file `FORMAT`; [`None`] where there is none.
 fn read_format(folder: &Path) -> Result<Option<()>, String> {
     let path = folder.join("FORMAT");
-    let bytes = file::read(&path, 256)
-        .map_err(|error| format!("cannot read {}: {}", path.display(), reason::of(&error)))?;
+    let bytes = file::read(&path, 256).map_err(|error| {
+        format!(
+            "cannot read {}: {}; name another folder with: store local PATH",
+            path.display(),
+            reason::of(&error)
+        )
+    })?;
     let Some(bytes) = bytes else {
         return Ok(None);
     };

@@ -209,7 +209,10 @@ async fn a_claim_stands_until_it_is_changed_or_gone() {
     };
     let second = epoch(&asker.ask(update(first)).await);
     assert!(second > first);
-    assert_eq!(asker.ask(update(first)).await, Reply::Gone);
+    // Who did not hear of the update learns of it.
+    let moved = Reply::Moved { epoch: second };
+    assert_eq!(asker.ask(update(first)).await, moved);
+    assert_eq!(asker.verify(session, 4, first).await, moved);
     assert_eq!(asker.verify(session, 4, second).await, Reply::Stands);
     etcd.control(&["del", "/callsign/v1/worker%d.tf.local./slots/00000004"]);
     assert_eq!(asker.verify(session, 4, second).await, Reply::Gone);
