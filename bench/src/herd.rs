@@ -277,6 +277,7 @@ impl Herd {
     }
 
     /// Notes what a process says. What the dead said last is not heard any more.
+    #[expect(clippy::needless_pass_by_value, reason = "a line is taken once")]
     fn take(&mut self, line: Line, progress: &mut Progress) {
         let lives = |claimant: &u32| {
             let mut processes = self.processes.iter();
@@ -433,6 +434,10 @@ impl Herd {
     }
 
     /// What tells of the pool to a listener until it returns `false`.
+    #[expect(
+        clippy::type_complexity,
+        reason = "a function that takes a function, named nowhere"
+    )]
     fn feed(&self) -> Result<impl FnOnce(&mut dyn FnMut(&Feed) -> bool) -> Result<()> + use<>> {
         let options = EtcdOptions {
             endpoints: vec![self.etcd.url.clone()],

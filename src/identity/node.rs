@@ -4,7 +4,7 @@
 //! /var/lib/callsign/
 //!     node-id                             a random number, written once
 //!     seats/0.lock                        locked by the process that has the seat, while it lives
-//!     seats/0/node%d.cluster.internal..json   what the seat claimed in one space
+//!     seats/0/SPACE.json                  what the seat claimed in one space, which is named in it
 //! ```
 //!
 //! Several processes of one machine share the state folder. Each takes the lowest *seat* that is
