@@ -5,12 +5,12 @@
 
 mod watching;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
@@ -164,6 +164,7 @@ pub fn start(config: PoolConfig, store: Arc<dyn Store>, node: Arc<NodeIdentity>)
         report,
         ownership: ownership.clone(),
         requests: JoinSet::new(),
+        asked: HashMap::new(),
         remember: None,
         instance: None,
         backlog: Some(Vec::new()),
@@ -190,7 +191,9 @@ struct Driver {
     publish: watch::Sender<Members>,
     report: watch::Sender<PoolState>,
     ownership: Ownership,
-    requests: JoinSet<(RequestId, Result<Reply, StoreError>)>,
+    requests: JoinSet<Result<Reply, StoreError>>,
+    /// Which request each task of `requests` carries out.
+    asked: HashMap<task::Id, RequestId>,
     /// What must be on disk before the next request is sent.
     remember: Option<(Slot, String)>,
     /// The instance of the last claim that was tried.
@@ -217,11 +220,7 @@ impl Driver {
                 () = &mut follower, if following => following = false,
                 // A herd's changes come faster than one by one.
                 1.. = feeds.recv_many(&mut news, FEED_QUEUE) => self.follow(&mut news),
-                Some(answer) = self.requests.join_next() => {
-                    // A request that panicked has no answer; its claimant must not wait for ever.
-                    let Ok((id, result)) = answer else { continue };
-                    self.step(Input::Answer { id, result });
-                }
+                Some(answer) = self.requests.join_next_with_id() => self.answered(answer),
                 command = commands.recv() => match command {
                     Some(command) => self.obey(command),
                     None => break,
@@ -391,23 +390,30 @@ impl Driver {
         let remember = self.remember.take();
         let (node, memory) = (Arc::clone(&self.node), self.memory.clone());
         let store = self.store.describe();
-        self.requests.spawn(async move {
+        let request = self.requests.spawn(async move {
             if let Some((slot, instance)) = remember {
-                let kept =
-                    tokio::task::spawn_blocking(move || node.remember(&memory, &instance, slot));
+                let kept = task::spawn_blocking(move || node.remember(&memory, &instance, slot));
                 if let Ok(Err(reason)) = kept.await {
                     warn!("{reason}: after a crash this claim waits for its lease");
                 }
             }
-            let result = timeout(limit, answer).await.unwrap_or_else(|_| {
-                let kind = StoreErrorKind::Unreachable;
-                Err(StoreError {
-                    kind,
-                    message: format!("{store} does not answer"),
-                })
-            });
-            (id, result)
+            let silent = || unreachable(format!("{store} does not answer"));
+            timeout(limit, answer)
+                .await
+                .unwrap_or_else(|_| Err(silent()))
         });
+        self.asked.insert(request.id(), id);
+    }
+
+    /// Every request gets an answer, also one that panicked: its claimant waits for it.
+    fn answered(&mut self, answer: Result<(task::Id, Result<Reply, StoreError>), JoinError>) {
+        let (task, result) = answer.unwrap_or_else(|error| {
+            let message = format!("a request to {} failed in itself", self.store.describe());
+            (error.id(), Err(unreachable(message)))
+        });
+        if let Some(id) = self.asked.remove(&task) {
+            self.step(Input::Answer { id, result });
+        }
     }
 
     fn told(&mut self, event: &Event) {
@@ -601,8 +607,18 @@ fn settings(config: &PoolConfig, store: &dyn Store, node: &NodeIdentity) -> Sett
     }
 }
 
+fn unreachable(message: String) -> StoreError {
+    StoreError {
+        kind: StoreErrorKind::Unreachable,
+        message,
+    }
+}
+
 fn random() -> u64 {
     // Without random numbers from the kernel the clock has to do: instances also need the store's
     // word to own anything.
     getrandom::u64().unwrap_or_else(|_| BootTime::now().nanoseconds())
 }
+
+#[cfg(test)]
+mod tests;
