@@ -191,20 +191,25 @@ impl Pools {
         let (mut state, mut members) = (handle.state.clone(), handle.members.clone());
         tokio::spawn(async move {
             loop {
-                // Of the members only our own matters here, and only until it is seen.
+                // Of the members only our own matters here, and only until it is seen. Looked at
+                // before the report: what changes after this brings another one.
                 let unseen = {
-                    let state = state.borrow();
-                    state.held.is_some() && !answers(&state, &members.borrow())
+                    let (state, members) = (state.borrow_and_update(), members.borrow_and_update());
+                    state.held.is_some() && !answers(&state, &members)
                 };
+                let Some(strong) = pools.upgrade() else {
+                    return;
+                };
+                strong.tidy();
+                strong.report();
+                drop(strong);
                 let changed = tokio::select! {
                     changed = state.changed() => changed,
                     changed = members.changed(), if unseen => changed,
                 };
-                let Some(pools) = pools.upgrade().filter(|_| changed.is_ok()) else {
+                if changed.is_err() {
                     return;
-                };
-                pools.tidy();
-                pools.report();
+                }
             }
         });
     }
