@@ -184,6 +184,25 @@ impl Herd {
         Ok(run)
     }
 
+    /// Waits until everybody watches and etcd has nothing left to do, so that what comes next is
+    /// measured alone; for half a minute at most.
+    ///
+    /// # Errors
+    ///
+    /// etcd cannot be asked.
+    pub fn settle(&self) -> Result<()> {
+        let end = Instant::now() + BOUND / 2;
+        loop {
+            let before = self.etcd.counts()?;
+            std::thread::sleep(Duration::from_secs(2));
+            let busy = self.etcd.counts()?.since(&before).requests();
+            // A few are left: now and then a holder asks whether its claim stands.
+            if busy < self.holders.len() as u64 / 10 || Instant::now() > end {
+                return Ok(());
+            }
+        }
+    }
+
     /// What etcd writes and answers while nothing happens.
     ///
     /// # Errors

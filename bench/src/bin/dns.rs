@@ -228,6 +228,7 @@ fn start_server(
     command.args(["-c", "0"]).arg(program);
     command.arg("--conf").arg(&corefile);
     command.arg("--state").arg(folder.join("state"));
+    command.env("CALLSIGN_LOG", "error");
     start(&mut command)
 }
 

@@ -102,6 +102,7 @@ fn all(arguments: &Arguments) -> Result<bool> {
     if arguments.only != Some(Only::Room) {
         let mut herd = herd(arguments, claimants)?;
         show(&herd.claim("fresh: a new pool, everybody at once", processes)?);
+        herd.settle()?;
         if wants(Only::Steady) {
             steady(&mut herd, arguments.rest)?;
         }
@@ -112,12 +113,14 @@ fn all(arguments: &Arguments) -> Result<bool> {
             println!("  {:<28} {moved}\n", "moved to another name");
         }
         if wants(Only::Wait) {
+            herd.settle()?;
             show(&herd.replace_half("wait: half killed, as many new ones, limit N")?);
         }
     }
     if wants(Only::Room) {
         let mut herd = herd(arguments, claimants * 2)?;
         show(&herd.claim("fresh: a new pool, limit 2N", processes)?);
+        herd.settle()?;
         show(&herd.replace_half("room: half killed, as many new ones, limit 2N")?);
     }
     Ok(unique)

@@ -1,6 +1,7 @@
 //! What whoever starts, checks or stops the program is told.
 
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
@@ -165,7 +166,7 @@ fn the_service_manager_is_told() {
     let socket =
         std::os::unix::net::UnixDatagram::bind(place.path().join("notify")).expect("a socket");
     socket
-        .set_read_timeout(Some(std::time::Duration::from_secs(20)))
+        .set_read_timeout(Some(Duration::from_secs(20)))
         .expect("a timeout");
     let next = || {
         let mut buffer = [0; 1000];
@@ -200,7 +201,10 @@ fn quiet_is_quiet() {
         .spawn()
         .expect("the program can be started");
     let server = (Ipv4Addr::LOCALHOST, place.port).into();
-    while Query::new(".", "A").udp_within(server, NEVER).is_none() {}
+    let end = Instant::now() + Duration::from_secs(20);
+    while Query::new(".", "A").udp_within(server, NEVER).is_none() {
+        assert!(Instant::now() < end, "it does not serve");
+    }
     let id = nix::unistd::Pid::from_raw(i32::try_from(child.id()).expect("a process"));
     nix::sys::signal::kill(id, Signal::SIGTERM).expect("our own child");
     let output = child.wait_with_output().expect("our own child");
