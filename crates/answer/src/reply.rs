@@ -1,11 +1,15 @@
 //! Writing a reply into the caller's buffer.
 
+mod edit;
 mod edns;
+mod fit;
 mod place;
+mod relay;
 mod respond;
 mod transport;
 mod ttl;
 
+pub use edit::WrittenRecord;
 pub use place::{Owner, Section};
 pub use respond::{Asked, Outcome, answer_from_zone, respond};
 pub use transport::{OUR_UDP_SIZE, Transport};
@@ -15,6 +19,7 @@ use std::fmt;
 
 use edns::OPT;
 
+use crate::message::Counts;
 use crate::name::LookupName;
 use crate::query::{HEADER, Query};
 use crate::rcode::Rcode;
@@ -47,6 +52,8 @@ pub struct Reply<'b> {
     question_end: usize,
     /// Where the space for the whole reply ends.
     limit: usize,
+    /// How long the reply may be when it is finished.
+    most: usize,
     /// Where the options begin that wait at the end of the space.
     options: usize,
     /// Whether the client sent an OPT record, and its DO bit.
@@ -55,18 +62,14 @@ pub struct Reply<'b> {
     rcode: Rcode,
     authoritative: bool,
     recursion_available: bool,
+    recursion_desired: bool,
+    /// Whether AD may be set: the client understands it (RFC 6840 §5.8).
+    authentic_understood: bool,
+    authentic: bool,
     truncated: bool,
     longest_ttl: Option<u32>,
     section: Section,
     counts: Counts,
-}
-
-/// How many records stand in each section.
-#[derive(Clone, Copy, Default)]
-struct Counts {
-    answer: u16,
-    authority: u16,
-    additional: u16,
 }
 
 impl<'b> Reply<'b> {
@@ -83,8 +86,34 @@ impl<'b> Reply<'b> {
         transport: Transport,
         out: &'b mut [u8],
     ) -> Result<Self, NoRoom> {
-        let head = query.head();
         let limit = transport.limit(query).min(out.len());
+        Self::start_within(query, transport, limit, out)
+    }
+
+    /// The same with all of `out` to write into, whatever the client can take: what is written may
+    /// still change, or is wanted whole by others. What the client cannot take is left out at
+    /// [`finish`](Reply::finish), where TC is set for it.
+    ///
+    /// # Errors
+    ///
+    /// When `out` is too small for a reply without records.
+    pub fn start_roomy(
+        query: &Query<'_>,
+        transport: Transport,
+        out: &'b mut [u8],
+    ) -> Result<Self, NoRoom> {
+        let limit = out.len().min(usize::from(u16::MAX));
+        Self::start_within(query, transport, limit, out)
+    }
+
+    fn start_within(
+        query: &Query<'_>,
+        transport: Transport,
+        limit: usize,
+        out: &'b mut [u8],
+    ) -> Result<Self, NoRoom> {
+        let head = query.head();
+        let most = transport.limit(query);
         let edns = query.edns.map(|edns| edns.dnssec_ok);
         if head.len() + OPT > limit {
             return Err(NoRoom);
@@ -97,12 +126,17 @@ impl<'b> Reply<'b> {
             position: head.len(),
             question_end: head.len(),
             limit,
+            most,
             options: limit,
             edns,
-            stream: transport == Transport::Stream,
+            // With more room than the client has, it is decided at the end what is too much.
+            stream: transport == Transport::Stream || limit > most,
             rcode: Rcode::NOERROR,
             authoritative: false,
             recursion_available: false,
+            recursion_desired: query.recursion_desired,
+            authentic_understood: query.authentic_data || edns == Some(true),
+            authentic: false,
             truncated: false,
             longest_ttl: None,
             section: Section::Answer,
@@ -125,9 +159,40 @@ impl<'b> Reply<'b> {
         self.authoritative = authoritative;
     }
 
+    /// Whether AA is set.
+    pub fn is_authoritative(&self) -> bool {
+        self.authoritative
+    }
+
     /// Sets RA: this server would ask others for the client.
     pub fn set_recursion_available(&mut self, available: bool) {
         self.recursion_available = available;
+    }
+
+    /// Whether RA is set.
+    pub fn is_recursion_available(&self) -> bool {
+        self.recursion_available
+    }
+
+    /// Sets RD, which is the client's own bit until then.
+    pub fn set_recursion_desired(&mut self, desired: bool) {
+        self.recursion_desired = desired;
+    }
+
+    /// Whether RD is set.
+    pub fn is_recursion_desired(&self) -> bool {
+        self.recursion_desired
+    }
+
+    /// Sets AD: the signatures of all records were checked. It is not told to clients that do not
+    /// understand it (RFC 6840 §5.8).
+    pub fn set_authentic(&mut self, authentic: bool) {
+        self.authentic = authentic;
+    }
+
+    /// Whether AD is set.
+    pub fn is_authentic(&self) -> bool {
+        self.authentic && self.authentic_understood
     }
 
     /// Lets no record say that it holds longer than this, in seconds. For data of which it is not
@@ -152,6 +217,7 @@ impl<'b> Reply<'b> {
         self.position = self.question_end;
         self.rcode = Rcode::NOERROR;
         self.authoritative = false;
+        self.authentic = false;
         self.truncated = false;
         self.section = Section::Answer;
         self.counts = Counts::default();
@@ -281,6 +347,7 @@ impl<'b> Reply<'b> {
             let records = self.out.get_mut(..self.position).unwrap_or_default();
             ttl::limit(records, self.question_end, longest);
         }
+        self.fit();
         let rcode = match self.edns {
             Some(dnssec_ok) => {
                 self.put_opt(dnssec_ok);
@@ -298,10 +365,16 @@ impl<'b> Reply<'b> {
         if let Some(header) = self.out.first_chunk_mut::<HEADER>() {
             let [_, _, flags0, flags1, _, _, an0, an1, ns0, ns1, ar0, ar1] = header;
             let bit = |set: bool, mask: u8| if set { mask } else { 0 };
-            // Opcode and RD are the client's, and so is CD; AD is for validated answers only.
-            *flags0 =
-                0x80 | (*flags0 & 0x79) | bit(self.authoritative, 0x04) | bit(self.truncated, 0x02);
-            *flags1 = bit(self.recursion_available, 0x80) | (*flags1 & 0x10) | rcode.header_bits();
+            // The opcode is the client's, and so is CD.
+            *flags0 = 0x80
+                | (*flags0 & 0x78)
+                | bit(self.authoritative, 0x04)
+                | bit(self.truncated, 0x02)
+                | bit(self.recursion_desired, 0x01);
+            *flags1 = bit(self.recursion_available, 0x80)
+                | bit(self.authentic && self.authentic_understood, 0x20)
+                | (*flags1 & 0x10)
+                | rcode.header_bits();
             [*an0, *an1] = answer.to_be_bytes();
             [*ns0, *ns1] = authority.to_be_bytes();
             [*ar0, *ar1] = additional.to_be_bytes();
