@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use answer::{LookupName, Name, RecordType};
+use answer::{Class, LookupName, Name, Query, RecordType};
 
 use crate::plugins::Chain;
 
@@ -28,12 +28,19 @@ impl Routes {
         routes
     }
 
-    /// The chain of the zone that the name lies in: of several, the one with the most labels.
+    /// The chain that a query is for; [`None`] where nothing is served for it.
     ///
+    /// It is that of the zone that the name lies in: of several, the one with the most labels.
+    /// Queries of classes other than IN are only for blocks that have something to say to them.
+    #[must_use]
+    pub fn find(&self, name: &LookupName, query: &Query<'_>) -> Option<&Arc<Chain>> {
+        let chain = self.by_zone(name, query.qtype)?;
+        (query.qclass == Class::IN || chain.answers_other_classes()).then_some(chain)
+    }
+
     /// DS records stand on the parent's side of a zone cut (RFC 4035 §2.4), so a DS query for a
     /// zone of ours goes to the zone above it where that is served too.
-    #[must_use]
-    pub fn find(&self, name: &LookupName, qtype: RecordType) -> Option<&Arc<Chain>> {
+    fn by_zone(&self, name: &LookupName, qtype: RecordType) -> Option<&Arc<Chain>> {
         let labels = name.label_count();
         let above = usize::from(qtype == RecordType::DS);
         let zone = |index: usize| {
@@ -63,7 +70,7 @@ mod tests {
     fn found(zones: &[&str], name: &str, qtype: RecordType) -> Option<String> {
         let (routes, chains) = routes(zones);
         let name = LookupName::from(&Name::parse(name).unwrap());
-        let chain = routes.find(&name, qtype)?;
+        let chain = routes.by_zone(&name, qtype)?;
         chains
             .iter()
             .find(|(_, it)| Arc::ptr_eq(it, chain))

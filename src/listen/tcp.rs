@@ -21,10 +21,10 @@ use super::Shared;
 use super::udp::Rotation;
 use crate::counters::{Count, Tally};
 use crate::mutex::locked;
-use crate::plugins::Transport;
+use crate::plugins::{Client, Transport};
 use crate::reason;
 use crate::routes::Routes;
-use crate::serve::{Client, Served, serve};
+use crate::serve::{Served, serve};
 
 /// The most connections of a process. Those beyond wait in the kernel's queue. A process may
 /// usually have 1,024 files open, and the stores need some too.
@@ -268,6 +268,7 @@ impl Service {
             peer,
             local: Some(local),
             transport: Transport::Tcp,
+            received: std::time::Instant::now(),
         };
         let (reader, writer) = stream.into_split();
         let (ready, replies) = mpsc::channel(MOST_IN_FLIGHT);
@@ -304,6 +305,10 @@ impl Service {
             };
             let Ok(Ok(request)) = read else { return };
             patience = NEXT_QUERY;
+            let client = Client {
+                received: std::time::Instant::now(),
+                ..client
+            };
             self.answer(&client, &request, rotation.next(), &ready, permit)
                 .await;
         }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Cache};
 use tokio::sync::mpsc;
@@ -14,10 +14,11 @@ use udp_batch::{Batch, BatchSocket, Received};
 
 use super::Shared;
 use crate::counters::{Count, Counters, Tally};
-use crate::plugins::Transport;
+use crate::plugins::{Client, Transport};
 use crate::reason;
 use crate::routes::Routes;
-use crate::serve::{Client, Deferred, Served, serve};
+use crate::serve::deferred::Deferred;
+use crate::serve::{Served, serve};
 
 /// How many batches a worker still answers after it was told to end. The kernel goes on taking
 /// datagrams in until the socket is gone, so without a bound steady traffic would keep it.
@@ -147,11 +148,13 @@ impl Worker {
                 }
             }
             let routes = routes.load();
+            let received = Instant::now();
             let ignored = batch.for_each(|request, out| {
                 let client = Client {
                     peer: request.peer,
                     local: request.local,
                     transport: Transport::Udp,
+                    received,
                 };
                 match serve(
                     routes,

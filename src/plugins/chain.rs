@@ -2,9 +2,12 @@
 
 use std::fmt;
 
-use answer::Rcode;
+use answer::{Class, Rcode};
 
-use super::{After, Exchange, Job, Plugin, Step};
+use super::{After, Classes, Exchange, Job, Plugin, Step};
+
+/// Extended error code: something else (RFC 8914 §4.1).
+const OTHER_ERROR: u16 = 0;
 
 /// The plugins of one server block, in the order of the table of directives.
 pub struct Chain {
@@ -40,6 +43,15 @@ pub enum Progress {
     },
 }
 
+/// What stands at a place of a chain.
+enum Place<'c> {
+    Plugin(&'c dyn Plugin),
+    /// A plugin that has nothing to do with the query's class.
+    Skipped,
+    /// Nothing: the end.
+    Past,
+}
+
 impl Chain {
     /// A chain of these plugins. Without any, every query is refused.
     #[must_use]
@@ -49,32 +61,40 @@ impl Chain {
         }
     }
 
-    /// Takes a query on from `stage` as far as it goes without waiting.
+    /// Whether queries of a class other than IN are for some plugin of the block.
+    #[must_use]
+    pub fn answers_other_classes(&self) -> bool {
+        let mut plugins = self.plugins.iter();
+        plugins.any(|plugin| plugin.classes() == Classes::Answered)
+    }
+
+    /// Takes a query on from `stage` as far as it goes without waiting: down from the query's
+    /// base, and up to it again.
     pub fn run(&self, exchange: &mut Exchange<'_, '_>, mut stage: Stage) -> Progress {
         loop {
             stage = match stage {
-                Stage::Down(index) => match self.plugins.get(index) {
-                    None => Stage::End(0),
-                    Some(plugin) => match plugin.request(exchange) {
+                Stage::Down(index) => match self.at(index, exchange) {
+                    Place::Past => Stage::End(exchange.way.base),
+                    Place::Skipped => Stage::Down(index + 1),
+                    Place::Plugin(plugin) => match plugin.request(exchange) {
                         Step::Defer(job) => return Progress::Deferred { job, stage },
                         step => self.after(stage, &step),
                     },
                 },
-                Stage::End(index) => match self.plugins.get(index) {
-                    None => {
-                        // No plugin of the block knows the name, so it is not ours to say that
-                        // it does not exist, nor have we failed.
-                        exchange.reply.set_rcode(Rcode::REFUSED);
+                Stage::End(index) => match self.at(index, exchange) {
+                    Place::Past => {
+                        self.nobody_answered(exchange);
                         Stage::Up(self.plugins.len())
                     }
-                    Some(plugin) => match plugin.at_end(exchange) {
+                    Place::Skipped => Stage::End(index + 1),
+                    Place::Plugin(plugin) => match plugin.at_end(exchange) {
                         Step::Defer(job) => return Progress::Deferred { job, stage },
                         step => self.after(stage, &step),
                     },
                 },
-                Stage::Up(0) => return Progress::Done,
+                Stage::Up(index) if index <= exchange.way.base => return Progress::Done,
                 Stage::Up(index) => {
-                    if let Some(plugin) = self.plugins.get(index - 1)
+                    if let Place::Plugin(plugin) = self.at(index - 1, exchange)
                         && let After::Defer(job) = plugin.response(exchange)
                     {
                         return Progress::Deferred { job, stage };
@@ -82,6 +102,29 @@ impl Chain {
                     Stage::Up(index - 1)
                 }
             };
+        }
+    }
+
+    /// What stands at a place, for this query.
+    fn at(&self, index: usize, exchange: &mut Exchange<'_, '_>) -> Place<'_> {
+        let Some(plugin) = self.plugins.get(index) else {
+            return Place::Past;
+        };
+        if exchange.query.qclass != Class::IN && plugin.classes() == Classes::Internet {
+            return Place::Skipped;
+        }
+        exchange.way.index = index;
+        Place::Plugin(&**plugin)
+    }
+
+    /// The end of the block was reached without an answer. As in CoreDNS that is a failure: the
+    /// block's author meant somebody to answer. Where names of our own are served it is none, for
+    /// they are known one by one, and all others are not ours.
+    fn nobody_answered(&self, exchange: &mut Exchange<'_, '_>) {
+        if self.plugins.is_empty() || self.plugins.iter().any(|plugin| plugin.owns_names()) {
+            exchange.reply.set_rcode(Rcode::REFUSED);
+        } else {
+            exchange.fail(OTHER_ERROR, "no plugin of the block has an answer");
         }
     }
 

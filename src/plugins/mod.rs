@@ -8,17 +8,18 @@
 pub mod bind;
 pub mod chain;
 pub mod coredns;
+pub mod exchange;
+#[cfg(test)]
+pub(crate) mod harness;
 pub mod identity;
 pub mod setup;
 pub mod whoami;
 
 use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 
-use answer::{LookupName, Query, Reply};
-
 pub use chain::{Chain, Progress, Stage};
+pub use exchange::{Client, Exchange, Origin, Transport};
 pub use setup::{Bind, BlockDraft, Build, Definition, Part, PlannedPart, Setup, ZoneKey};
 
 /// Every directive, in the order in which a query meets the plugins: that of CoreDNS's
@@ -35,6 +36,17 @@ pub trait Plugin: Send + Sync + 'static {
     /// The directive that set it up.
     fn name(&self) -> &'static str;
 
+    /// Which queries it is asked about besides those of the Internet class.
+    fn classes(&self) -> Classes {
+        Classes::Internet
+    }
+
+    /// Whether it knows all names that are its own, one by one: then a name that nobody in the
+    /// block knows is refused, and no failure.
+    fn owns_names(&self) -> bool {
+        false
+    }
+
     /// On the way in. It takes no lock, does not allocate and never waits.
     fn request(&self, exchange: &mut Exchange<'_, '_>) -> Step;
 
@@ -49,6 +61,17 @@ pub trait Plugin: Send + Sync + 'static {
     fn at_end(&self, _exchange: &mut Exchange<'_, '_>) -> Step {
         Step::Next
     }
+}
+
+/// What a plugin has to do with queries of classes other than IN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Classes {
+    /// Nothing: it is passed over.
+    Internet,
+    /// It looks on, as it does at all queries.
+    Watched,
+    /// It can answer them. Without such a plugin in the block they are refused.
+    Answered,
 }
 
 /// What a plugin made of a query on the way in.
@@ -78,33 +101,6 @@ pub type Job = Pin<Box<dyn Future<Output = Resume> + Send>>;
 /// How a query goes on after a job: it is given the exchange again, with an empty reply, and says
 /// what the plugin would have said.
 pub type Resume = Box<dyn FnOnce(&mut Exchange<'_, '_>) -> Step + Send>;
-
-/// A query on its way through the plugins, and the reply that is being written.
-pub struct Exchange<'q, 'b> {
-    /// What the client asked.
-    pub query: &'q Query<'q>,
-    /// The name looked up: the client's, until a plugin puts another in its place.
-    pub name: LookupName,
-    /// Who asked.
-    pub peer: SocketAddr,
-    /// The address that was asked, where that is known.
-    pub local: Option<IpAddr>,
-    /// How the query came.
-    pub transport: Transport,
-    /// The reply.
-    pub reply: Reply<'b>,
-    /// A number that differs from query to query, to spread load with. Strangers may guess it.
-    pub rotation: u32,
-}
-
-/// How a query came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    /// As a datagram: what does not fit is asked for again over a stream.
-    Udp,
-    /// Over a connection.
-    Tcp,
-}
 
 /// The directive with this name.
 #[must_use]

@@ -5,11 +5,12 @@
 //! [`Part::build`] makes the plugin once the whole configuration is known to be right.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use answer::Name;
-use corefile::{Diagnostics, Directive, Span};
+use corefile::{Diagnostic, Diagnostics, Directive, Span};
 
-use super::Plugin;
+use super::{Chain, Plugin};
 
 /// What there is to know of a directive before it is met: one row of the table
 /// [`DIRECTIVES`](super::DIRECTIVES).
@@ -97,4 +98,35 @@ pub struct Build<'a> {
     /// The pools of the configuration that is being built. Nothing is claimed before the plan is
     /// committed, which happens when everything else has been built.
     pub pools: &'a mut crate::identity::pools::Plan,
+    /// Where work in the background runs. A plugin ends its own when it is dropped: see
+    /// [`Task`](crate::task::Task).
+    pub runtime: &'a tokio::runtime::Handle,
+}
+
+/// Makes the plugins of every block.
+///
+/// # Errors
+///
+/// What cannot be made, with the places in the Corefile.
+pub fn build_chains(
+    blocks: Vec<Vec<PlannedPart>>,
+    build: &mut Build<'_>,
+) -> Result<Vec<Arc<Chain>>, Vec<Diagnostic>> {
+    let mut errors = Vec::new();
+    let mut chains = Vec::new();
+    for block in blocks {
+        let mut plugins = Vec::new();
+        for PlannedPart { span, part } in block {
+            match part.build(build) {
+                Ok(plugin) => plugins.push(plugin),
+                Err(message) => errors.push(Diagnostic::error(span, message)),
+            }
+        }
+        chains.push(Arc::new(Chain::new(plugins)));
+    }
+    if errors.is_empty() {
+        Ok(chains)
+    } else {
+        Err(errors)
+    }
 }

@@ -49,7 +49,7 @@ impl Plugin for WhoAmI {
 
     fn request(&self, exchange: &mut Exchange<'_, '_>) -> Step {
         exchange.reply.set_authoritative(true);
-        match exchange.peer.ip().to_canonical() {
+        match exchange.client.peer.ip().to_canonical() {
             IpAddr::V4(address) => {
                 add(exchange, Owner::QUESTION, RecordType::A, &address.octets());
             }
@@ -62,7 +62,7 @@ impl Plugin for WhoAmI {
                 );
             }
         }
-        let label: &[u8] = match exchange.transport {
+        let label: &[u8] = match exchange.client.transport {
             Transport::Udp => b"\x04_udp",
             Transport::Tcp => b"\x04_tcp",
         };
@@ -77,7 +77,7 @@ impl Plugin for WhoAmI {
             let owner = owner
                 .get(..label.len() + question.len())
                 .unwrap_or_default();
-            let [high, low] = exchange.peer.port().to_be_bytes();
+            let [high, low] = exchange.client.peer.port().to_be_bytes();
             // Priority and weight 0, and the root for a target: this is about the port alone.
             let data = [0, 0, 0, 0, high, low, 0];
             add(exchange, Owner::Name(owner), RecordType::SRV, &data);

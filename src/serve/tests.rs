@@ -1,14 +1,18 @@
 //! What a client is told, from request bytes to reply bytes.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use answer::{Name, RecordType};
+use answer::{Name, RecordType, Request};
 
 use super::*;
-use crate::plugins::{After, Plugin, Resume, Step};
+use crate::plugins::{After, Chain, Classes, Plugin, Resume, Step};
+use crate::resolver::Asking;
 
 /// A plugin made of two closures.
 struct Scripted<F, G> {
+    classes: Classes,
+    owner: bool,
     request: F,
     at_end: G,
     responses: Arc<AtomicUsize>,
@@ -21,6 +25,14 @@ where
 {
     fn name(&self) -> &'static str {
         "scripted"
+    }
+
+    fn classes(&self) -> Classes {
+        self.classes
+    }
+
+    fn owns_names(&self) -> bool {
+        self.owner
     }
 
     fn request(&self, exchange: &mut Exchange<'_, '_>) -> Step {
@@ -42,6 +54,10 @@ where
 struct Script {
     plugins: Vec<Box<dyn Plugin>>,
     responses: Arc<AtomicUsize>,
+    /// What the next plugin has to do with other classes.
+    classes: Option<Classes>,
+    /// Whether the next plugin owns its names.
+    owner: bool,
 }
 
 impl Script {
@@ -50,6 +66,18 @@ impl Script {
         request: impl Fn(&mut Exchange<'_, '_>) -> Step + Send + Sync + 'static,
     ) -> Self {
         self.with(request, |_| Step::Next)
+    }
+
+    /// The next plugin has this to do with other classes.
+    fn classes(mut self, classes: Classes) -> Self {
+        self.classes = Some(classes);
+        self
+    }
+
+    /// A plugin that owns its names, and knows none.
+    fn owner(mut self) -> Self {
+        self.owner = true;
+        self.request(|_| Step::Next)
     }
 
     fn at_end(
@@ -66,6 +94,8 @@ impl Script {
     {
         let responses = self.responses.clone();
         self.plugins.push(Box::new(Scripted {
+            classes: self.classes.take().unwrap_or(Classes::Internet),
+            owner: std::mem::take(&mut self.owner),
             request,
             at_end,
             responses,
@@ -76,7 +106,7 @@ impl Script {
     /// Serves the plugins as the zone `example.`; gives what came of one request.
     fn serve(self, request: &[u8]) -> (Reply, usize, Tally) {
         let chain = Arc::new(Chain::new(self.plugins));
-        let routes = Routes::new([(Name::parse("example.").unwrap(), chain)]);
+        let routes = Arc::new(Routes::new([(Name::parse("example.").unwrap(), chain)]));
         let (reply, tally) = answer(&routes, request);
         (reply, self.responses.load(Ordering::Relaxed), tally)
     }
@@ -101,12 +131,13 @@ impl Reply {
 }
 
 /// Serves one request, waiting where it has to.
-fn answer(routes: &Routes, request: &[u8]) -> (Reply, Tally) {
+fn answer(routes: &Arc<Routes>, request: &[u8]) -> (Reply, Tally) {
     let mut tally = Tally::default();
     let client = Client {
         peer: "192.0.2.1:5353".parse().unwrap(),
         local: None,
         transport: Transport::Udp,
+        received: std::time::Instant::now(),
     };
     let mut out = [0; 4096];
     let bytes = match serve(routes, &client, request, &mut out, 0, &mut tally) {
@@ -177,16 +208,119 @@ fn a_reply_goes_back_through_the_plugins_that_were_passed() {
     );
 }
 
-/// If this fails, a name that nobody knows becomes SERVFAIL, and resolvers try for seconds.
+/// If this fails, a block that forgot somebody to answer looks like one that refuses to, or names
+/// that are not ours look like failures.
 #[test]
-fn a_name_that_no_plugin_knows_is_refused() {
+fn the_end_of_a_block_is_a_failure_unless_its_names_are_its_own() {
     let (reply, responses, _) = Script::default().request(|_| Step::Next).serve(&question());
+    assert_eq!((reply.rcode(), responses), (2, 1));
+    let (reply, responses, _) = Script::default().owner().serve(&question());
     assert_eq!((reply.rcode(), responses), (5, 1));
-    assert_eq!(
-        Script::default().serve(&question()).0.rcode(),
-        5,
-        "a block without plugins"
-    );
+    let (reply, ..) = Script::default().serve(&question());
+    assert_eq!(reply.rcode(), 5);
+}
+
+/// If this fails, a plugin cannot get the answer to another question, gets it from the wrong
+/// plugins, or gets only as much of it as its own client can take.
+#[test]
+fn a_plugin_asks_the_plugins_behind_it() {
+    for waits in [false, true] {
+        let other = || Request::new(b"\x05other\x07example\0", RecordType::TXT);
+        let script = Script::default()
+            .request(move |exchange| {
+                let below = exchange.below();
+                if !waits {
+                    let Asking::Ready(answer) = below.ask(&other()) else {
+                        panic!("it is in memory");
+                    };
+                    assert_eq!(answer.origin, Origin::Elsewhere);
+                    assert_eq!(answer.failure.as_deref(), Some("a reason"));
+                    exchange.reply.relay_records(&answer.message);
+                    return Step::Answered;
+                }
+                Step::Defer(Box::pin(async move {
+                    let answer = below.ask(&other()).wait().await;
+                    let resume: Resume = Box::new(move |exchange| {
+                        exchange.reply.relay_records(&answer.message);
+                        Step::Answered
+                    });
+                    resume
+                }))
+            })
+            .request(move |exchange| {
+                assert_eq!(exchange.query.qtype, RecordType::TXT);
+                assert_eq!(format!("{:?}", exchange.name), "other.example.");
+                let answer = |exchange: &mut Exchange<'_, '_>| {
+                    exchange.origin = Origin::Elsewhere;
+                    exchange.failure = Some("a reason".into());
+                    let txt = (RecordType::TXT, answer::Class::IN);
+                    for _ in 0..100 {
+                        let question = answer::Owner::QUESTION;
+                        let section = answer::Section::Answer;
+                        assert!(
+                            exchange
+                                .reply
+                                .record(section, question, txt, 7, b"\x04text")
+                        );
+                    }
+                    Step::Answered
+                };
+                if !waits {
+                    return answer(exchange);
+                }
+                Step::Defer(Box::pin(async move {
+                    let resume: Resume = Box::new(answer);
+                    resume
+                }))
+            });
+        let (reply, responses, _) = script.serve(&question());
+        assert_eq!(responses, 2, "one on each way back");
+        let Reply::Message(0, bytes) = reply else {
+            panic!("{reply:?}");
+        };
+        let message = answer::Message::parse(&bytes).unwrap();
+        assert!(message.is_truncated(), "the client takes 512 octets");
+        let owners = message.records().map(|record| record.owner().to_string());
+        assert!(
+            owners
+                .collect::<Vec<_>>()
+                .starts_with(&["other.example.".to_owned()])
+        );
+    }
+}
+
+/// If this fails, names that lead in a circle keep a thread busy or overflow its stack.
+#[test]
+fn questions_to_ourselves_come_to_an_end() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let script = Script::default().request(move |exchange| {
+        count.fetch_add(1, Ordering::Relaxed);
+        let request = Request::like(exchange.query);
+        let Asking::Ready(answer) = exchange.server().ask(&request) else {
+            panic!("it is in memory");
+        };
+        exchange.reply.relay(&answer.message, 0, 0);
+        Step::Answered
+    });
+    let (reply, ..) = script.serve(&question());
+    assert_eq!(reply.rcode(), 2);
+    assert_eq!(asked.load(Ordering::Relaxed), 9);
+}
+
+/// If this fails, queries of other classes are answered by plugins that mean IN, or not by those
+/// that can answer them.
+#[test]
+fn other_classes_are_for_those_who_answer_them() {
+    let chaos = || request([1, 0], NAME, 16, 3, &[]);
+    let (reply, responses, _) = Script::default().request(answered).serve(&chaos());
+    assert_eq!((reply.rcode(), responses), (5, 0));
+    let script = Script::default().request(|_| panic!("not for it"));
+    let (reply, responses, _) = script
+        .classes(Classes::Answered)
+        .request(answered)
+        .serve(&chaos());
+    assert_eq!((reply.rcode(), responses), (0, 1));
 }
 
 /// If this fails, nobody can say that a name of a pool does not exist, or a plugin says it though

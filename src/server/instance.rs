@@ -12,7 +12,7 @@ use crate::config::{self, Configuration, Endpoint, ListenAddress, Origin, StartO
 use crate::console::stderr_has_colors;
 use crate::identity::pools::{NodeOptions, Pools};
 use crate::listen::{BindError, Bound, Listener, Shared, bind_missing};
-use crate::plugins::{Build, Chain, PlannedPart};
+use crate::plugins::setup::{Build, build_chains};
 use crate::reason;
 use crate::routes::Routes;
 
@@ -169,7 +169,11 @@ impl Server {
         } = checked.map_err(Failure::Corefile)?;
         let bound = self.bind(&endpoints)?;
         let mut plan = self.pools().plan();
-        let chains = build(blocks, &mut Build { pools: &mut plan })?;
+        let mut build = Build {
+            pools: &mut plan,
+            runtime: &self.shared.runtime,
+        };
+        let chains = build_chains(blocks, &mut build).map_err(Failure::Corefile)?;
         if !self.listeners.is_empty() {
             // What is answered now is better than "not heard of yet".
             plan.heard(LISTING).await;
@@ -238,27 +242,6 @@ impl Server {
             }
             Failure::Bind(error, vec![diagnostic])
         })
-    }
-}
-
-/// Makes the plugins of every block.
-fn build(blocks: Vec<Vec<PlannedPart>>, build: &mut Build<'_>) -> Result<Vec<Arc<Chain>>, Failure> {
-    let mut errors = Vec::new();
-    let mut chains = Vec::new();
-    for block in blocks {
-        let mut plugins = Vec::new();
-        for PlannedPart { span, part } in block {
-            match part.build(build) {
-                Ok(plugin) => plugins.push(plugin),
-                Err(message) => errors.push(Diagnostic::error(span, message)),
-            }
-        }
-        chains.push(Arc::new(Chain::new(plugins)));
-    }
-    if errors.is_empty() {
-        Ok(chains)
-    } else {
-        Err(Failure::Corefile(errors))
     }
 }
 

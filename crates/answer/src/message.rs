@@ -8,6 +8,7 @@ use crate::query::HEADER;
 use crate::rcode::Rcode;
 use crate::record::{Class, RecordData, RecordType};
 use crate::reply::Section;
+use crate::request::Request;
 use crate::wire::{MAX_NAME, Reader};
 
 /// A reply of another server, or of this one to itself: every record lies inside, every name ends,
@@ -101,6 +102,26 @@ impl Message {
             additional: section(&mut reading, [ar0, ar1], true).ok_or(malformed)?,
         };
         reading.finish(counts, Rcode::new(u16::from(flags1 & 0xf)))
+    }
+
+    /// A reply without records to a query.
+    pub fn empty(request: &Request, rcode: Rcode) -> Self {
+        let mut bytes = request.to_bytes();
+        let question_end = HEADER + request.name.len() + 4;
+        bytes.truncate(question_end);
+        if let Some([_, _, flags0, flags1, .., ar0, ar1]) = bytes.first_chunk_mut::<HEADER>() {
+            *flags0 |= 0x80;
+            *flags1 = *flags1 & 0x10 | rcode.header_bits();
+            (*ar0, *ar1) = (0, 0);
+        }
+        Self {
+            bytes: bytes.into(),
+            question_end,
+            ttls: Box::default(),
+            counts: Counts::default(),
+            rcode,
+            edns: None,
+        }
     }
 
     /// The question as the reply repeats it: name, type and class in wire form.

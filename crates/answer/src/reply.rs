@@ -67,6 +67,7 @@ pub struct Reply<'b> {
     authentic_understood: bool,
     authentic: bool,
     truncated: bool,
+    withheld: bool,
     longest_ttl: Option<u32>,
     section: Section,
     counts: Counts,
@@ -138,6 +139,7 @@ impl<'b> Reply<'b> {
             authentic_understood: query.authentic_data || edns == Some(true),
             authentic: false,
             truncated: false,
+            withheld: false,
             longest_ttl: None,
             section: Section::Answer,
             counts: Counts::default(),
@@ -199,6 +201,16 @@ impl<'b> Reply<'b> {
     /// certain that it is still true.
     pub fn limit_ttl(&mut self, seconds: u32) {
         self.longest_ttl = Some(seconds);
+    }
+
+    /// Sends no reply at all: the client is to think that its query was lost.
+    pub fn withhold(&mut self) {
+        self.withheld = true;
+    }
+
+    /// Whether no reply is to be sent.
+    pub fn is_withheld(&self) -> bool {
+        self.withheld
     }
 
     /// Whether records were left out that the client will have to ask for over a stream.

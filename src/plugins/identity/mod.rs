@@ -12,7 +12,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use answer::{Asked, Lookup, LookupName, Name, Rcode, RecordType, Zone, respond};
+use answer::{Asked, Lookup, LookupName, Name, RecordType, Zone, respond};
 
 use super::{Build, Exchange, Part, Plugin, Step};
 use crate::identity::pattern::Pattern;
@@ -117,6 +117,10 @@ struct Identity {
 impl Plugin for Identity {
     fn name(&self) -> &'static str {
         self.name
+    }
+
+    fn owns_names(&self) -> bool {
+        true
     }
 
     fn request(&self, exchange: &mut Exchange<'_, '_>) -> Step {
@@ -248,8 +252,6 @@ impl Trust {
 }
 
 fn fail(exchange: &mut Exchange<'_, '_>, code: u16, reason: &str) -> Step {
-    exchange.reply.clear();
-    exchange.reply.set_rcode(Rcode::SERVFAIL);
-    exchange.reply.extended_error(code, reason);
+    exchange.fail(code, reason);
     Step::Answered
 }

@@ -1,7 +1,9 @@
 //! Pools that are trusted differently, and records that are too large.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use answer::Rcode;
 
 use answer::{Query, Reply};
 use tokio::sync::watch;
@@ -11,7 +13,8 @@ use super::*;
 use crate::clock::BootTime;
 use crate::identity::members::{Freshness, Members};
 use crate::identity::record::{RECORD_LIMIT, Record};
-use crate::plugins::Transport;
+use crate::plugins::exchange::Way;
+use crate::plugins::{Chain, Client, Origin, Transport};
 use crate::store::{Entry, Feed, Listing, Space};
 
 /// A pool with one member in slot 1.
@@ -56,14 +59,27 @@ fn names_behind(plugin: &Identity, address: &str) -> Option<(Rcode, Vec<String>,
     let query = Query::parse(&message).unwrap();
     let mut out = [0; 1232];
     let reply = Reply::start(&query, answer::Transport::Stream, &mut out).unwrap();
-    let mut exchange = Exchange {
-        query: &query,
-        name: LookupName::from(&reverse),
+    let client = Client {
         peer: ([127, 0, 0, 1], 53).into(),
         local: None,
         transport: Transport::Tcp,
+        received: Instant::now(),
+    };
+    let mut exchange = Exchange {
+        query: &query,
+        name: LookupName::from(&reverse),
+        client: &client,
         reply,
+        origin: Origin::default(),
+        failure: None,
         rotation: 0,
+        way: Way {
+            routes: &Arc::default(),
+            chain: &Arc::new(Chain::new(Vec::new())),
+            index: 0,
+            base: 0,
+            depth: 0,
+        },
     };
     if matches!(plugin.request(&mut exchange), Step::Next) {
         return None;

@@ -1,0 +1,104 @@
+//! A query on its way through the plugins of a server block.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Instant;
+
+use answer::{LookupName, Query, Rcode, Reply};
+
+use super::chain::Chain;
+use crate::resolver::Resolver;
+use crate::routes::Routes;
+
+/// A query on its way through the plugins, and the reply that is being written.
+pub struct Exchange<'q, 'b> {
+    /// What is asked.
+    pub query: &'q Query<'q>,
+    /// The name asked for, ready for look-ups.
+    pub name: LookupName,
+    /// Whom the query is from and how it came.
+    pub client: &'q Client,
+    /// The reply. What a plugin writes on the way in is lost when one behind it has to wait; on
+    /// the way back it stays.
+    pub reply: Reply<'b>,
+    /// Where the answer comes from.
+    pub origin: Origin,
+    /// Why the query could not be answered as it should, for the log: one line.
+    pub failure: Option<Box<str>>,
+    /// A number that differs from query to query, to spread load with. Strangers may guess it.
+    pub rotation: u32,
+    /// Where in the server the query is.
+    pub way: Way<'q>,
+}
+
+/// Where in the server a query is.
+#[derive(Clone, Copy)]
+pub struct Way<'q> {
+    /// All that is served at the address that was asked.
+    pub routes: &'q Arc<Routes>,
+    /// The plugins of the server block.
+    pub chain: &'q Arc<Chain>,
+    /// Which of them has the query now.
+    pub index: usize,
+    /// The first of them that the query passes: 0, or a later one when the query came from inside.
+    pub base: usize,
+    /// How many queries of this server to itself led to this one.
+    pub depth: u8,
+}
+
+/// Whom a request is from and how it came.
+#[derive(Clone, Copy, Debug)]
+pub struct Client {
+    /// Who asked.
+    pub peer: SocketAddr,
+    /// The address that was asked, where that is known.
+    pub local: Option<IpAddr>,
+    /// How the request came.
+    pub transport: Transport,
+    /// When it came; of all requests that were received at once, when they were.
+    pub received: Instant,
+}
+
+/// How a query came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// As a datagram: what does not fit is asked for again over a stream.
+    Udp,
+    /// Over a connection.
+    Tcp,
+}
+
+/// Where an answer comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// From what this server has in memory and keeps up to date. It is never cached, nor are its
+    /// TTLs changed by a cache.
+    #[default]
+    Own,
+    /// From another server, or at some cost: worth being cached.
+    Elsewhere,
+}
+
+impl Exchange<'_, '_> {
+    /// Asks the plugins behind the current one, with any question.
+    #[must_use]
+    pub fn below(&self) -> Resolver {
+        Resolver::below(self.way, self.client)
+    }
+
+    /// Asks this server as a client would, with any question.
+    #[must_use]
+    pub fn server(&self) -> Resolver {
+        Resolver::whole(self.way, self.client)
+    }
+
+    /// Makes the reply nothing but SERVFAIL, an extended error (RFC 8914 §4) for the client and a
+    /// line for the log.
+    pub fn fail(&mut self, info_code: u16, reason: impl Into<Box<str>>) {
+        let reason = reason.into();
+        self.reply.clear();
+        self.reply.set_rcode(Rcode::SERVFAIL);
+        self.reply.extended_error(info_code, &reason);
+        self.failure = Some(reason);
+    }
+}

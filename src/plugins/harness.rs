@@ -1,0 +1,163 @@
+//! For the tests of directives: server blocks from the text of a Corefile, asked as clients ask.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use answer::{Message, Name, Query, RecordType, Request};
+use corefile::{ProcessEnvironment, Sources};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use super::setup::{Build, build_chains};
+use super::{Client, Transport};
+use crate::config::{self, DNS_PORT, Text};
+use crate::counters::Tally;
+use crate::identity::pools::{NodeOptions, Pools};
+use crate::routes::Routes;
+use crate::serve::{Served, serve};
+
+/// What a Corefile serves at its first address, without sockets.
+pub(crate) struct Server {
+    routes: Arc<Routes>,
+    /// Whom queries are from.
+    pub(crate) client: Client,
+    runtime: Runtime,
+    _state: TempDir,
+}
+
+impl Server {
+    /// The server block of the root with these directives, each on a line of its own.
+    pub(crate) fn block(directives: &str) -> Self {
+        Self::corefile(&format!(".:{DNS_PORT} {{\n{directives}\n}}\n"))
+    }
+
+    /// All blocks of a Corefile, which must be right.
+    pub(crate) fn corefile(text: &str) -> Self {
+        let mut sources = Sources::new();
+        let text = as_text(text);
+        let checked = config::check(&mut sources, &text, DNS_PORT, &ProcessEnvironment);
+        let configuration =
+            checked.unwrap_or_else(|errors| panic!("{}", config::render(&errors, &sources, false)));
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let state = tempfile::tempdir().unwrap();
+        let guard = runtime.enter();
+        let mut plan = Pools::new(&NodeOptions {
+            state_folder: Some(state.path().into()),
+        })
+        .plan();
+        let mut build = Build {
+            pools: &mut plan,
+            runtime: runtime.handle(),
+        };
+        let chains = build_chains(configuration.blocks, &mut build)
+            .unwrap_or_else(|errors| panic!("{}", config::render(&errors, &sources, false)));
+        plan.commit();
+        drop(guard);
+        let zones = configuration.endpoints[0].zones.iter();
+        let zones = zones.map(|(zone, block)| (zone.clone(), chains[*block].clone()));
+        Self {
+            routes: Arc::new(Routes::new(zones)),
+            client: Client {
+                peer: "192.0.2.1:5353".parse().unwrap(),
+                local: Some([192, 0, 2, 53].into()),
+                transport: Transport::Udp,
+                received: Instant::now(),
+            },
+            runtime,
+            _state: state,
+        }
+    }
+
+    /// What is wrong with a block that has these directives, as its author sees it; empty if
+    /// nothing is.
+    pub(crate) fn mistakes(directives: &str) -> String {
+        let mut sources = Sources::new();
+        let text = as_text(&format!(".:{DNS_PORT} {{\n{directives}\n}}\n"));
+        match config::check(&mut sources, &text, DNS_PORT, &ProcessEnvironment) {
+            Ok(_) => String::new(),
+            Err(errors) => config::render(&errors, &sources, false),
+        }
+    }
+
+    /// Has queries come from this address.
+    pub(crate) fn from(mut self, peer: &str) -> Self {
+        self.client.peer = SocketAddr::new(peer.parse().unwrap(), 5353);
+        self
+    }
+
+    /// Has queries come over TCP.
+    pub(crate) fn over_tcp(mut self) -> Self {
+        self.client.transport = Transport::Tcp;
+        self
+    }
+
+    /// Asks for a name and a type, with EDNS; there must be a reply.
+    pub(crate) fn ask(&self, name: &str, rtype: RecordType) -> Message {
+        let name = Name::parse(name).unwrap();
+        let reply = self.serve(&Request::new(name.as_wire(), rtype));
+        reply.expect("a reply")
+    }
+
+    /// Sends a query; gives the reply if there is one.
+    pub(crate) fn serve(&self, request: &Request) -> Option<Message> {
+        let bytes = self.serve_bytes(&request.to_bytes())?;
+        Some(Message::parse(&bytes).expect("a well-formed reply"))
+    }
+
+    /// The same with bytes.
+    pub(crate) fn serve_bytes(&self, request: &[u8]) -> Option<Vec<u8>> {
+        assert!(Query::parse(request).is_ok(), "the test's own query");
+        let mut tally = Tally::default();
+        let mut out = vec![0; 65_535];
+        match serve(&self.routes, &self.client, request, &mut out, 0, &mut tally) {
+            Served::Nothing => None,
+            Served::Reply(length) => {
+                out.truncate(length);
+                Some(out)
+            }
+            Served::Deferred(deferred) => self.runtime.block_on(deferred.finish(&mut tally)),
+        }
+    }
+
+    /// Runs something that waits where the server's own tasks run.
+    pub(crate) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+}
+
+fn as_text(text: &str) -> Text {
+    Text {
+        name: "Corefile".into(),
+        directory: PathBuf::new(),
+        text: text.into(),
+    }
+}
+
+/// The records of the answer section as in a zone file, data in hexadecimal digits except for
+/// addresses: `NAME TTL TYPE DATA`.
+pub(crate) fn answers(message: &Message) -> Vec<String> {
+    let records = message.section(answer::Section::Answer);
+    let shown = records.map(|record| {
+        let data = record.data();
+        let data = match record.rtype {
+            RecordType::A => {
+                std::net::Ipv4Addr::from(<[u8; 4]>::try_from(data).unwrap()).to_string()
+            }
+            RecordType::AAAA => {
+                std::net::Ipv6Addr::from(<[u8; 16]>::try_from(data).unwrap()).to_string()
+            }
+            _ => match record.target() {
+                Some(target) => target.to_string(),
+                None => data.escape_ascii().to_string(),
+            },
+        };
+        format!("{} {} {} {data}", record.owner(), record.ttl, record.rtype)
+    });
+    shown.collect()
+}

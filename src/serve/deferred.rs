@@ -1,0 +1,181 @@
+//! Queries that have to wait for something.
+
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use answer::{LookupName, Query, Rcode, Reply};
+
+use super::{limits, short_reply};
+use crate::counters::{Count, Tally};
+use crate::plugins::exchange::Way;
+use crate::plugins::{Chain, Client, Exchange, Job, Origin, Progress, Resume, Stage};
+use crate::routes::Routes;
+
+/// The longest that a query may wait in all. Clients have asked again or given up by then.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The most jobs that one query may wait for, one after the other: a bound on plugins that send
+/// each other round in circles.
+const MOST_JOBS: usize = 32;
+
+/// A query that has to wait: all that is needed to go on with it elsewhere.
+pub struct Deferred {
+    client: Client,
+    request: Box<[u8]>,
+    name: LookupName,
+    rotation: u32,
+    routes: Arc<Routes>,
+    chain: Arc<Chain>,
+    base: usize,
+    depth: u8,
+    stage: Stage,
+    job: Job,
+}
+
+/// What came of a query that had to wait.
+pub struct Late {
+    /// The reply.
+    pub reply: Vec<u8>,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// Why it is not what it should be, for the log.
+    pub failure: Option<Box<str>>,
+}
+
+impl Deferred {
+    /// Keeps what is needed of a query that waits for `job` at `stage`.
+    pub fn new(exchange: &Exchange<'_, '_>, request: &[u8], job: Job, stage: Stage) -> Self {
+        let way = exchange.way;
+        Self {
+            client: *exchange.client,
+            request: request.into(),
+            name: exchange.name.clone(),
+            rotation: exchange.rotation,
+            routes: way.routes.clone(),
+            chain: way.chain.clone(),
+            base: way.base,
+            depth: way.depth,
+            stage,
+            job,
+        }
+    }
+
+    /// Waits and gives the reply, or [`None`] where there is none.
+    ///
+    /// A query that waits longer than 10 s is told SERVFAIL, and so is one that meets a panic.
+    pub async fn finish(self, tally: &mut Tally) -> Option<Vec<u8>> {
+        self.finish_within(PATIENCE, tally).await
+    }
+
+    pub(super) async fn finish_within(
+        self,
+        patience: Duration,
+        tally: &mut Tally,
+    ) -> Option<Vec<u8>> {
+        let (request, transport) = (self.request.clone(), self.client.transport);
+        let reply = match self.wait(patience).await {
+            Ok(late) => late?.reply,
+            Err(failure) => {
+                tally.count(failure);
+                let query = Query::parse(&request).ok()?;
+                let mut out = vec![0; 1232];
+                let length = short_reply(&query, transport, Rcode::SERVFAIL, &mut out)?;
+                out.truncate(length);
+                out
+            }
+        };
+        tally.count(Count::Replies);
+        Some(reply)
+    }
+
+    /// Waits at most this long and gives what came of the query; [`None`] where there is no reply.
+    ///
+    /// # Errors
+    ///
+    /// It took too long or met a panic: what is to be counted.
+    pub async fn wait(self, patience: Duration) -> Result<Option<Late>, Count> {
+        let Self {
+            client,
+            request,
+            mut name,
+            rotation,
+            routes,
+            chain,
+            base,
+            depth,
+            mut stage,
+            mut job,
+        } = self;
+        let Ok(query) = Query::parse(&request) else {
+            return Ok(None);
+        };
+        let end = tokio::time::Instant::now() + patience;
+        for _ in 0..MOST_JOBS {
+            let resume = match tokio::time::timeout_at(end, caught(job)).await {
+                Ok(Some(resume)) => resume,
+                Ok(None) => return Err(Count::Panics),
+                Err(_) => return Err(Count::Late),
+            };
+            // Not before there is something to write: many may wait.
+            let mut out = vec![0; usize::from(u16::MAX)];
+            let went_on = catch_unwind(AssertUnwindSafe(|| {
+                // A query from inside is answered whole.
+                let limits = match base + usize::from(depth) {
+                    0 => limits(client.transport),
+                    _ => answer::Transport::Stream,
+                };
+                let mut exchange = Exchange {
+                    query: &query,
+                    name: name.clone(),
+                    client: &client,
+                    reply: Reply::start_roomy(&query, limits, &mut out).ok()?,
+                    origin: Origin::default(),
+                    failure: None,
+                    rotation,
+                    way: Way {
+                        routes: &routes,
+                        chain: &chain,
+                        index: 0,
+                        base,
+                        depth,
+                    },
+                };
+                let step = resume(&mut exchange);
+                Some(match chain.resume(&mut exchange, stage, step) {
+                    Progress::Done if exchange.reply.is_withheld() => return None,
+                    Progress::Done => {
+                        let (origin, failure) = (exchange.origin, exchange.failure.take());
+                        Ok((exchange.reply.finish(), origin, failure))
+                    }
+                    Progress::Deferred { job, stage } => Err((job, stage, exchange.name)),
+                })
+            }));
+            match went_on {
+                Err(_) => return Err(Count::Panics),
+                Ok(None) => return Ok(None),
+                Ok(Some(Err(next))) => (job, stage, name) = next,
+                Ok(Some(Ok((length, origin, failure)))) => {
+                    out.truncate(length);
+                    return Ok(Some(Late {
+                        reply: out,
+                        origin,
+                        failure,
+                    }));
+                }
+            }
+        }
+        Err(Count::Late)
+    }
+}
+
+/// A job whose panic ends it and nothing else.
+async fn caught(mut job: Job) -> Option<Resume> {
+    poll_fn(|context| {
+        catch_unwind(AssertUnwindSafe(|| job.as_mut().poll(context)))
+            .map_or(Poll::Ready(None), |poll| poll.map(Some))
+    })
+    .await
+}
