@@ -12,8 +12,10 @@ pub mod exchange;
 #[cfg(test)]
 pub(crate) mod harness;
 pub mod identity;
+pub mod root;
 pub mod setup;
 pub mod whoami;
+pub mod zones;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -25,6 +27,7 @@ pub use setup::{Bind, BlockDraft, Build, Definition, Part, PlannedPart, Setup, Z
 /// Every directive, in the order in which a query meets the plugins: that of CoreDNS's
 /// `plugin.cfg`, with ours between `hosts` and `file`.
 pub const DIRECTIVES: &[Definition] = &[
+    root::ROOT,
     bind::BIND,
     identity::IDENTITY,
     identity::IDETCD,

@@ -5,6 +5,7 @@
 //! [`Part::build`] makes the plugin once the whole configuration is known to be right.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use answer::Name;
@@ -51,8 +52,18 @@ pub struct BlockDraft {
     pub zones: Vec<ZoneKey>,
     /// The addresses to listen on; none means all of the machine.
     pub binds: Vec<Bind>,
+    /// The folder that relative paths start from; empty for the one that the program runs in.
+    pub root: PathBuf,
     /// The plugins so far, in the order in which queries will meet them.
     pub parts: Vec<PlannedPart>,
+}
+
+impl BlockDraft {
+    /// A path of the block's directives, as it is to be opened.
+    #[must_use]
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
 }
 
 /// One zone of a block's keys.

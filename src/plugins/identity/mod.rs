@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use answer::{Asked, Lookup, LookupName, Name, RecordType, Zone, respond};
 
+use super::zones::Fallthrough;
 use super::{Build, Exchange, Part, Plugin, Step};
 use crate::identity::pattern::Pattern;
 use crate::identity::pool::PoolConfig;
@@ -47,7 +48,7 @@ struct AnswerOptions {
     /// How long it is answered from memory while the store is away.
     stale: std::time::Duration,
     /// Below these zones a name that nobody holds is passed on.
-    fallthrough: Vec<Name>,
+    fallthrough: Fallthrough,
 }
 
 /// The directives of one block, to become one plugin.
@@ -92,7 +93,7 @@ struct PoolNames {
     /// The names behind addresses.
     reverse: Zone,
     trust: Trust,
-    fallthrough: Vec<Name>,
+    fallthrough: Fallthrough,
 }
 
 /// How far the names can be trusted; less and less.
@@ -196,8 +197,7 @@ impl PoolNames {
         if let Some(step) = self.trust.apply(exchange) {
             return step;
         }
-        let passed_on = |zone: &Name| exchange.name.is_at_or_below(zone);
-        if missing && self.fallthrough.iter().any(passed_on) {
+        if missing && self.fallthrough.applies(&exchange.name) {
             return Step::Next;
         }
         self.respond(exchange)

@@ -3,15 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use answer::Name;
 use corefile::{Diagnostic, Diagnostics, Directive, Token};
 
 use super::setup::Preset;
-use crate::config;
 use crate::identity::address::AddressSelection;
 use crate::identity::health::{HealthCheck, Probe};
 use crate::identity::hooks::{CommandLine, Event, Hook};
 use crate::identity::record::Port;
+use crate::plugins::zones::Fallthrough;
 use crate::store::Slot;
 use crate::store::etcd::{Credentials, Layout, Tls};
 
@@ -44,7 +43,7 @@ pub(super) struct Options<'a> {
     pub(super) health: Option<HealthCheck>,
     pub(super) hooks: Vec<Hook>,
     pub(super) stale: Option<Duration>,
-    pub(super) fallthrough: Vec<Name>,
+    pub(super) fallthrough: Fallthrough,
 }
 
 /// What they say of the store.
@@ -193,7 +192,9 @@ fn option<'a>(
             let word = line.one_argument("stale DURATION")?;
             options.stale = Some(word.duration(Duration::ZERO..=HOUR * 24 * 365)?);
         }
-        "fallthrough" => options.fallthrough = fallthrough(&line.arguments, reader.found),
+        "fallthrough" => {
+            options.fallthrough = Fallthrough::read(&line.arguments, reader.found);
+        }
         _ => return Err(line.name.unknown("option", &names(preset))),
     }
     Ok(())
@@ -383,15 +384,4 @@ fn hook(line: &Directive) -> Result<Hook, Diagnostic> {
         arguments: arguments.iter().map(|word| word.text.clone()).collect(),
     };
     Ok(Hook { event, command })
-}
-
-/// The zones of a `fallthrough`; none means all.
-fn fallthrough(words: &[Token], found: &mut Diagnostics) -> Vec<Name> {
-    if words.is_empty() {
-        return vec![Name::root()];
-    }
-    let zones = words
-        .iter()
-        .filter_map(|word| found.keep(config::zones(word)));
-    zones.flatten().collect()
 }

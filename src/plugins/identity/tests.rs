@@ -45,7 +45,7 @@ fn followed(pool: &str, address: &str, freshness: Freshness, stale: Duration) ->
         answer: AnswerOptions {
             ttl: 60,
             stale,
-            fallthrough: Vec::new(),
+            fallthrough: Fallthrough::default(),
         },
     }
 }

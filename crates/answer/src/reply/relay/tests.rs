@@ -96,7 +96,7 @@ fn what_does_not_fit_is_left_out_whole() {
         // 30 octets of header and question leave room for 30 addresses of 16.
         assert_eq!(got.records().count(), 30, "roomy: {roomy}");
         let got = reply(&request(Some(1232)), roomy, |reply| {
-            reply.relay(&message, 5, 0)
+            reply.relay(&message, 5, 0);
         });
         assert!(got.is_truncated());
         assert_eq!(got.records().count(), 74, "roomy: {roomy}");
@@ -192,7 +192,7 @@ fn ad_is_told_to_those_who_understand_it() {
             ..RequestEdns::default()
         });
         let got = reply(&request.to_bytes(), false, |reply| {
-            reply.set_authentic(true)
+            reply.set_authentic(true);
         });
         assert_eq!(got.is_authentic(), told);
     }
