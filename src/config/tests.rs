@@ -69,12 +69,22 @@ fn blocks_are_served_at_their_ports_and_addresses() {
     );
 }
 
+/// The names of all directives, as messages list them.
+fn directives() -> String {
+    DIRECTIVES
+        .iter()
+        .map(|it| it.name)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
 /// If this fails, the mistakes of a file must be found by starting it once for each.
 #[test]
 fn every_mistake_is_shown_in_one_go() {
     assert_eq!(
-        shown("tls://. {\n    whomi\n    cache 30\n    whoami now\n}\nexample.org:x {\n    bind eth99\n}\n")
-            .replace(&interfaces(), "INTERFACES"),
+        shown("tls://. {\n    whomi\n    nomad 30\n    whoami now\n}\nexample.org:x {\n    bind eth99\n}\n")
+            .replace(&interfaces(), "INTERFACES")
+            .replace(&directives(), "DIRECTIVES"),
         "\
 error: `tls://.` cannot be served yet
  --> Corefile:1:1
@@ -90,15 +100,15 @@ error: unknown directive `whomi`
 2 |     whomi
   |     ^^^^^ did you mean `whoami`?
   |
-  = help: accepted here: bind, identity, idetcd, whoami
+  = help: accepted here: DIRECTIVES
 
-error: `cache` is a directive of CoreDNS that Callsign does not have
+error: `nomad` is a directive of CoreDNS that Callsign does not have
  --> Corefile:3:5
   |
-3 |     cache 30
+3 |     nomad 30
   |     ^^^^^ not available here
   |
-  = help: accepted here: bind, identity, idetcd, whoami
+  = help: accepted here: DIRECTIVES
 
 error: `whoami` takes no arguments, but has 1
  --> Corefile:4:12

@@ -16,7 +16,7 @@ fn every_directive_has_a_name_of_its_own() {
             definition.syntax
         );
     }
-    assert!(definition("whoami").is_some() && definition("cache").is_none());
+    assert!(definition("whoami").is_some() && definition("nomad").is_none());
 }
 
 /// If this fails, the tests of directives do not see what clients see.
