@@ -27,3 +27,4 @@ pub mod serve;
 pub mod server;
 pub mod store;
 pub mod task;
+pub mod zonefile;
