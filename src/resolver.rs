@@ -7,7 +7,7 @@ use std::sync::Arc;
 use answer::{LookupName, Message, Query, Rcode, Reply, Request};
 
 use crate::plugins::exchange::Way;
-use crate::plugins::{Chain, Client, Exchange, Origin, Progress, Stage};
+use crate::plugins::{Chain, Client, Exchange, Origin, Progress, Resume, Stage, Step};
 use crate::routes::Routes;
 use crate::serve::deferred::{Deferred, Late, PATIENCE};
 
@@ -38,6 +38,8 @@ pub struct Answer {
     pub origin: Origin,
     /// Why it is not what it should be, for the log.
     pub failure: Option<Box<str>>,
+    /// Whether the client is to be told nothing at all; the message is SERVFAIL then.
+    pub withheld: bool,
 }
 
 /// An answer that is there, or one that has to be waited for.
@@ -54,6 +56,23 @@ impl Asking {
         match self {
             Self::Ready(answer) => answer,
             Self::Waiting(waiting) => waiting.await,
+        }
+    }
+
+    /// Goes on with the answer: here where it is there, else when it comes, with an empty reply.
+    #[must_use]
+    pub fn then(
+        self,
+        exchange: &mut Exchange<'_, '_>,
+        go_on: impl FnOnce(&mut Exchange<'_, '_>, Answer) -> Step + Send + 'static,
+    ) -> Step {
+        match self {
+            Self::Ready(answer) => go_on(exchange, answer),
+            Self::Waiting(waiting) => Step::Defer(Box::pin(async move {
+                let answer = waiting.await;
+                let resume: Resume = Box::new(move |exchange| go_on(exchange, answer));
+                resume
+            })),
         }
     }
 }
@@ -119,6 +138,7 @@ impl Resolver {
             },
         };
         match chain.run(&mut exchange, Stage::Down(base)) {
+            Progress::Done if exchange.reply.is_withheld() => Asking::Ready(withheld(request)),
             Progress::Done => {
                 let (origin, failure) = (exchange.origin, exchange.failure.take());
                 let length = exchange.reply.finish();
@@ -134,7 +154,7 @@ impl Resolver {
                             origin,
                             failure,
                         })) => read(&request, &reply, reply.len(), origin, failure),
-                        Ok(None) => failed(&request, "no answer is to be given"),
+                        Ok(None) => withheld(&request),
                         Err(_) => failed(&request, "no answer in time"),
                     }
                 }))
@@ -155,6 +175,7 @@ fn read(
             message,
             origin,
             failure,
+            withheld: false,
         },
         Err(error) => failed(request, &format!("a reply of our own is bad: {error}")),
     }
@@ -167,10 +188,18 @@ fn failed(request: &Request, reason: &str) -> Answer {
     }
 }
 
+fn withheld(request: &Request) -> Answer {
+    Answer {
+        withheld: true,
+        ..failed(request, "no answer is to be given")
+    }
+}
+
 fn empty(request: &Request, rcode: Rcode) -> Answer {
     Answer {
         message: Message::empty(request, rcode),
         origin: Origin::Own,
         failure: None,
+        withheld: false,
     }
 }

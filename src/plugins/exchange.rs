@@ -4,11 +4,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use answer::{LookupName, Query, Rcode, Reply};
+use answer::{LookupName, MessageEdns, Query, Rcode, Reply};
 
 use super::chain::Chain;
-use crate::resolver::Resolver;
+use crate::resolver::{Answer, Resolver};
 use crate::routes::Routes;
+
+/// The option of extended errors (RFC 8914 §2).
+const EXTENDED_ERROR: u16 = 15;
 
 /// A query on its way through the plugins, and the reply that is being written.
 pub struct Exchange<'q, 'b> {
@@ -90,6 +93,23 @@ impl Exchange<'_, '_> {
     #[must_use]
     pub fn server(&self) -> Resolver {
         Resolver::whole(self.way, self.client)
+    }
+
+    /// Gives the client an answer that came from inside, in place of what is written: its records,
+    /// code and flags, its extended errors, and what there is to know of it.
+    pub fn adopt(&mut self, answer: Answer) {
+        self.reply.relay(&answer.message, 0, 0);
+        let edns = answer.message.edns();
+        for (code, data) in edns.into_iter().flat_map(MessageEdns::options) {
+            if code == EXTENDED_ERROR {
+                self.reply.option(code, data);
+            }
+        }
+        if answer.withheld {
+            self.reply.withhold();
+        }
+        self.origin = answer.origin;
+        self.failure = answer.failure;
     }
 
     /// Makes the reply nothing but SERVFAIL, an extended error (RFC 8914 §4) for the client and a

@@ -5,13 +5,21 @@
 //! Both ways are plain calls: whoever has to wait hands out a [`Job`] and the query goes on from
 //! there when the job is done.
 
+pub mod any;
 pub mod bind;
+pub mod bufsize;
 pub mod chain;
+pub mod chaos;
 pub mod coredns;
 pub mod exchange;
 #[cfg(test)]
 pub(crate) mod harness;
+pub mod header;
+mod hostname;
 pub mod identity;
+pub mod local;
+pub mod minimal;
+pub mod nsid;
 pub mod root;
 pub mod setup;
 pub mod whoami;
@@ -28,7 +36,14 @@ pub use setup::{Bind, BlockDraft, Build, Definition, Part, PlannedPart, Setup, Z
 /// `plugin.cfg`, with ours between `hosts` and `file`.
 pub const DIRECTIVES: &[Definition] = &[
     root::ROOT,
+    nsid::NSID,
+    bufsize::BUFSIZE,
     bind::BIND,
+    local::LOCAL,
+    any::ANY,
+    chaos::CHAOS,
+    header::HEADER,
+    minimal::MINIMAL,
     identity::IDENTITY,
     identity::IDETCD,
     whoami::WHOAMI,

@@ -36,6 +36,22 @@ pub struct Setup<'a> {
 }
 
 impl Setup<'_> {
+    /// Reports that the directive is given more than once in the block, where it is.
+    pub fn once(&mut self) {
+        if let [first, second, ..] = self.directives {
+            self.diagnostics.push(second.repeated(first));
+        }
+    }
+
+    /// Reports what is wrong with a directive that is a single word, given once.
+    pub fn bare(&mut self, syntax: &str) {
+        self.once();
+        for directive in self.directives {
+            self.diagnostics.keep(directive.no_arguments(syntax));
+            self.diagnostics.keep(directive.no_block(syntax));
+        }
+    }
+
     /// Adds a plugin to the block, named in errors by the first directive.
     pub fn add(&mut self, part: Box<dyn Part>) {
         if let Some(first) = self.directives.first() {

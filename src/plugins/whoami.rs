@@ -20,16 +20,7 @@ pub const WHOAMI: Definition = Definition {
 const SYNTAX: &str = "whoami";
 
 fn setup(setup: &mut Setup<'_>) {
-    for directive in setup.directives {
-        setup.diagnostics.keep(
-            directive
-                .no_arguments(SYNTAX)
-                .and_then(|()| directive.no_block(SYNTAX)),
-        );
-    }
-    if let [first, second, ..] = setup.directives {
-        setup.diagnostics.push(second.repeated(first));
-    }
+    setup.bare(SYNTAX);
     setup.add(Box::new(WhoAmI));
 }
 

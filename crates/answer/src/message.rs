@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use crate::name::Name;
-use crate::query::HEADER;
+use crate::query::{EdnsOptions, HEADER};
 use crate::rcode::Rcode;
 use crate::record::{Class, RecordData, RecordType};
 use crate::reply::Section;
@@ -43,6 +43,13 @@ pub struct MessageEdns {
     pub dnssec_ok: bool,
     /// The options in wire form.
     pub options: Box<[u8]>,
+}
+
+impl MessageEdns {
+    /// The options, each with its code and data; ends at the first one that is cut short.
+    pub fn options(&self) -> EdnsOptions<'_> {
+        EdnsOptions::new(&self.options)
+    }
 }
 
 /// Bytes that are no reply to a query.

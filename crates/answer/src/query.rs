@@ -187,9 +187,7 @@ pub struct Edns<'a> {
 impl<'a> Edns<'a> {
     /// The options, each with its code and data.
     pub fn options(&self) -> EdnsOptions<'a> {
-        EdnsOptions {
-            reader: Reader::new(self.options, 0),
-        }
+        EdnsOptions::new(self.options)
     }
 
     /// The data of the first option with this code.
@@ -207,10 +205,19 @@ impl<'a> Edns<'a> {
 }
 
 /// The options of an OPT record: code and data of each (RFC 6891 §6.1.2); made by
-/// [`Edns::options`]. Ends at the first option that is cut short.
+/// [`Edns::options`] and [`MessageEdns::options`](crate::MessageEdns::options). Ends at the first option that is cut short.
 #[derive(Clone, Debug)]
 pub struct EdnsOptions<'a> {
     reader: Reader<'a>,
+}
+
+impl<'a> EdnsOptions<'a> {
+    /// Those of an OPT record with this data.
+    pub(crate) fn new(options: &'a [u8]) -> Self {
+        Self {
+            reader: Reader::new(options, 0),
+        }
+    }
 }
 
 impl<'a> Iterator for EdnsOptions<'a> {

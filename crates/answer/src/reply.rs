@@ -58,6 +58,8 @@ pub struct Reply<'b> {
     options: usize,
     /// Whether the client sent an OPT record, and its DO bit.
     edns: Option<bool>,
+    /// Whether the reply is one datagram, however much room there is while it is written.
+    datagram: bool,
     stream: bool,
     rcode: Rcode,
     authoritative: bool,
@@ -130,6 +132,7 @@ impl<'b> Reply<'b> {
             most,
             options: limit,
             edns,
+            datagram: transport != Transport::Stream,
             // With more room than the client has, it is decided at the end what is too much.
             stream: transport == Transport::Stream || limit > most,
             rcode: Rcode::NOERROR,

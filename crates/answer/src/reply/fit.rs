@@ -2,10 +2,18 @@
 
 use super::Reply;
 use super::edns::OPT;
+use super::transport::LEAST_UDP_SIZE;
 use crate::message::Counts;
 use crate::wire::Reader;
 
 impl Reply<'_> {
+    /// Lets the reply be no longer than this many octets if it is a datagram; 512 always fit.
+    pub fn limit_datagram(&mut self, octets: u16) {
+        if self.datagram {
+            self.most = self.most.min(usize::from(octets.max(LEAST_UDP_SIZE)));
+        }
+    }
+
     /// Leaves out records from the end until the client can take the reply. Additional records may
     /// go without a word (RFC 2181 §9), unless they are the addresses of a referral (RFC 9471 §3).
     pub(super) fn fit(&mut self) {

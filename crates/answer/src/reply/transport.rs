@@ -7,7 +7,7 @@ use crate::query::Query;
 pub const OUR_UDP_SIZE: u16 = 1232;
 
 /// What every client can take in a datagram (RFC 1035 §4.2.1).
-const LEAST_UDP_SIZE: u16 = 512;
+pub(super) const LEAST_UDP_SIZE: u16 = 512;
 
 /// How the reply travels, and so how large it can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
