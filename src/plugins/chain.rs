@@ -4,7 +4,7 @@ use std::fmt;
 
 use answer::{Class, Rcode};
 
-use super::{After, Classes, Exchange, Job, Plugin, Step};
+use super::{After, Classes, Exchange, Incoming, Job, Plugin, Step};
 
 /// Extended error code: something else (RFC 8914 §4.1).
 const OTHER_ERROR: u16 = 0;
@@ -66,6 +66,12 @@ impl Chain {
     pub fn answers_other_classes(&self) -> bool {
         let mut plugins = self.plugins.iter();
         plugins.any(|plugin| plugin.classes() == Classes::Answered)
+    }
+
+    /// What the first plugin that knows a label says under it.
+    pub(super) fn metadata(&self, label: &str, incoming: &Incoming<'_>) -> Option<String> {
+        let mut plugins = self.plugins.iter();
+        plugins.find_map(|plugin| plugin.metadata(label, incoming))
     }
 
     /// Takes a query on from `stage` as far as it goes without waiting: down from the query's

@@ -34,6 +34,28 @@ pub struct Exchange<'q, 'b> {
     pub way: Way<'q>,
 }
 
+/// A query as it came, before anything is said to it: what labels and conditions are made of.
+#[derive(Clone, Copy)]
+pub struct Incoming<'a> {
+    /// What is asked.
+    pub query: &'a Query<'a>,
+    /// The name asked for.
+    pub name: &'a LookupName,
+    /// Whom the query is from and how it came.
+    pub client: &'a Client,
+    /// The plugins that it is for, or may be.
+    pub chain: &'a Chain,
+}
+
+impl Incoming<'_> {
+    /// What a plugin of the block says under a label such as `view/name`; nothing where none
+    /// knows it. Allocates, and only here: nobody prepares labels that are not asked for.
+    #[must_use]
+    pub fn metadata(&self, label: &str) -> Option<String> {
+        self.chain.metadata(label, self)
+    }
+}
+
 /// Where in the server a query is.
 #[derive(Clone, Copy)]
 pub struct Way<'q> {
@@ -110,6 +132,23 @@ impl Exchange<'_, '_> {
         }
         self.origin = answer.origin;
         self.failure = answer.failure;
+    }
+
+    /// The query as it came.
+    #[must_use]
+    pub fn incoming(&self) -> Incoming<'_> {
+        Incoming {
+            query: self.query,
+            name: &self.name,
+            client: self.client,
+            chain: self.way.chain,
+        }
+    }
+
+    /// What a plugin of the block says under a label; see [`Incoming::metadata`].
+    #[must_use]
+    pub fn metadata(&self, label: &str) -> Option<String> {
+        self.incoming().metadata(label)
     }
 
     /// Makes the reply nothing but SERVFAIL, an extended error (RFC 8914 §4) for the client and a

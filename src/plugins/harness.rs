@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use answer::{Message, Name, Query, RecordType, Request};
+use answer::{LookupName, Message, Name, Query, RecordType, Request};
 use corefile::{ProcessEnvironment, Sources};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::setup::{Build, build_chains};
-use super::{Client, Transport};
+use super::{Client, Incoming, Transport};
 use crate::config::{self, DNS_PORT, Text};
 use crate::counters::Tally;
 use crate::identity::pools::{NodeOptions, Pools};
@@ -24,6 +24,8 @@ pub(crate) struct Server {
     /// Whom queries are from.
     pub(crate) client: Client,
     runtime: Runtime,
+    /// They end when nobody has them.
+    _pools: Arc<Pools>,
     _state: TempDir,
 }
 
@@ -47,10 +49,10 @@ impl Server {
             .unwrap();
         let state = tempfile::tempdir().unwrap();
         let guard = runtime.enter();
-        let mut plan = Pools::new(&NodeOptions {
+        let pools = Pools::new(&NodeOptions {
             state_folder: Some(state.path().into()),
-        })
-        .plan();
+        });
+        let mut plan = pools.plan();
         let mut build = Build {
             pools: &mut plan,
             runtime: runtime.handle(),
@@ -70,6 +72,7 @@ impl Server {
                 received: Instant::now(),
             },
             runtime,
+            _pools: pools,
             _state: state,
         }
     }
@@ -102,6 +105,21 @@ impl Server {
         let name = Name::parse(name).unwrap();
         let reply = self.serve(&Request::new(name.as_wire(), rtype));
         reply.expect("a reply")
+    }
+
+    /// What the block that a name is for says under a label.
+    pub(crate) fn metadata(&self, name: &str, label: &str) -> Option<String> {
+        let name = Name::parse(name).unwrap();
+        let request = Request::new(name.as_wire(), RecordType::A).to_bytes();
+        let query = Query::parse(&request).unwrap();
+        let name = LookupName::from(&name);
+        let incoming = Incoming {
+            query: &query,
+            name: &name,
+            client: &self.client,
+            chain: self.routes.find(&name, &query)?,
+        };
+        incoming.metadata(label)
     }
 
     /// Sends a query; gives the reply if there is one.

@@ -18,6 +18,7 @@ pub mod header;
 mod hostname;
 pub mod identity;
 pub mod local;
+pub mod metadata;
 pub mod minimal;
 pub mod nsid;
 pub mod root;
@@ -29,13 +30,14 @@ use std::future::Future;
 use std::pin::Pin;
 
 pub use chain::{Chain, Progress, Stage};
-pub use exchange::{Client, Exchange, Origin, Transport};
+pub use exchange::{Client, Exchange, Incoming, Origin, Transport};
 pub use setup::{Bind, BlockDraft, Build, Definition, Part, PlannedPart, Setup, ZoneKey};
 
 /// Every directive, in the order in which a query meets the plugins: that of CoreDNS's
 /// `plugin.cfg`, with ours between `hosts` and `file`.
 pub const DIRECTIVES: &[Definition] = &[
     root::ROOT,
+    metadata::METADATA,
     nsid::NSID,
     bufsize::BUFSIZE,
     bind::BIND,
@@ -63,6 +65,13 @@ pub trait Plugin: Send + Sync + 'static {
     /// block knows is refused, and no failure.
     fn owns_names(&self) -> bool {
         false
+    }
+
+    /// What it says of a query under a label, for logs, templates, conditions and other servers.
+    /// The labels of a plugin begin with its name: `identity/pool`. It is asked only when somebody
+    /// wants to know, and asks for no label itself.
+    fn metadata(&self, _label: &str, _incoming: &Incoming<'_>) -> Option<String> {
+        None
     }
 
     /// On the way in. It takes no lock, does not allocate and never waits.

@@ -43,7 +43,7 @@ mod wire;
 mod zone;
 
 pub use message::{BadMessage, Message, MessageEdns, MessageRecord, MessageRecords};
-pub use name::{Labels, LookupName, MAX_LABEL, MAX_NAME, Name, NameError};
+pub use name::{Labels, LookupName, MAX_LABEL, MAX_NAME, Name, NameError, NameText};
 pub use query::{Edns, EdnsOptions, Query, Rejected, reject};
 pub use rcode::Rcode;
 pub use record::{
@@ -51,8 +51,8 @@ pub use record::{
     Soa,
 };
 pub use reply::{
-    Asked, NoRoom, OUR_UDP_SIZE, Outcome, Owner, Reply, Section, Transport, WrittenRecord,
-    answer_from_zone, respond,
+    Asked, NoRoom, OUR_UDP_SIZE, Outcome, Owner, RelayedRecord, Reply, Section, Transport,
+    WrittenRecord, answer_from_zone, respond,
 };
 pub use request::{Request, RequestEdns};
 pub use zone::{Cut, Edit, EditError, Lookup, MAX_RRSET, RecordRef, Records, RrsetRef, Zone};

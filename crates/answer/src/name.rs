@@ -2,12 +2,14 @@
 //! stack.
 
 mod lookup;
+mod shown;
 mod text;
 
 use std::cmp::Ordering;
 use std::net::IpAddr;
 
 pub use lookup::LookupName;
+pub use shown::NameText;
 pub use text::NameError;
 
 pub use crate::wire::{MAX_LABEL, MAX_NAME};

@@ -11,6 +11,7 @@ mod ttl;
 
 pub use edit::WrittenRecord;
 pub use place::{Owner, Section};
+pub use relay::RelayedRecord;
 pub use respond::{Asked, Outcome, answer_from_zone, respond};
 pub use transport::{OUR_UDP_SIZE, Transport};
 

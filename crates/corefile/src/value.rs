@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::duration::{duration, shown};
-use crate::{Diagnostic, Token, nearest};
+use crate::{Diagnostic, Span, Token, nearest};
 
 /// Longer words are cut in messages, in characters.
 const SHOWN_CHARACTERS: usize = 60;
@@ -16,6 +16,27 @@ impl Token {
     #[must_use]
     pub fn shown(&self) -> String {
         format!("`{}`", shortened(&self.text))
+    }
+
+    /// Where the bytes `offset..offset + length` of the word's text stand in the file: the whole
+    /// word where its text is not what stands there, because of variables or escapes.
+    #[must_use]
+    pub fn part(&self, offset: usize, length: usize) -> Span {
+        let quote = usize::from(self.quoted);
+        let written = (self.span.end - self.span.start) as usize;
+        if written != self.text.len() + 2 * quote {
+            return self.span;
+        }
+        let place = |at: usize| self.span.start + (quote + at.min(self.text.len())) as u32;
+        let (start, end) = (place(offset), place(offset.saturating_add(length)));
+        match start < end {
+            true => Span {
+                start,
+                end,
+                ..self.span
+            },
+            false => self.span,
+        }
     }
 
     /// The word as a whole decimal number within `range`.

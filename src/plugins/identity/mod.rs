@@ -13,11 +13,12 @@ mod tests;
 use std::sync::Arc;
 
 use answer::{Asked, Lookup, LookupName, Name, RecordType, Zone, respond};
+use tokio::sync::watch;
 
 use super::zones::Fallthrough;
-use super::{Build, Exchange, Part, Plugin, Step};
+use super::{Build, Exchange, Incoming, Part, Plugin, Step};
 use crate::identity::pattern::Pattern;
-use crate::identity::pool::PoolConfig;
+use crate::identity::pool::{PoolConfig, PoolState};
 use crate::identity::pools::StoreConfig;
 
 use publish::Published;
@@ -60,10 +61,17 @@ struct Parts {
 impl Part for Parts {
     fn build(self: Box<Self>, build: &mut Build<'_>) -> Result<Box<dyn Plugin>, String> {
         let mut followed = Vec::new();
+        let mut labelled = Vec::new();
         for part in self.pools {
             let pattern = Arc::clone(&part.config.space.pattern);
+            let name = part.config.pool.clone();
             let handle = build.pools.pool(part.store, part.config)?;
             let members = handle.members;
+            labelled.push(Labelled {
+                name,
+                pattern: Arc::clone(&pattern),
+                state: handle.state,
+            });
             followed.push(publish::Followed {
                 pattern,
                 members,
@@ -74,8 +82,16 @@ impl Part for Parts {
         Ok(Box::new(Identity {
             name: self.name,
             published,
+            labelled,
         }))
     }
+}
+
+/// What there is to tell of a pool under a label.
+struct Labelled {
+    name: String,
+    pattern: Arc<Pattern>,
+    state: watch::Receiver<PoolState>,
 }
 
 /// The names of all pools of a block at one moment.
@@ -113,6 +129,7 @@ enum Trust {
 struct Identity {
     name: &'static str,
     published: Published,
+    labelled: Vec<Labelled>,
 }
 
 impl Plugin for Identity {
@@ -122,6 +139,20 @@ impl Plugin for Identity {
 
     fn owns_names(&self) -> bool {
         true
+    }
+
+    fn metadata(&self, label: &str, incoming: &Incoming<'_>) -> Option<String> {
+        let mut pools = self.labelled.iter();
+        let owner = pools.find(|pool| pool.pattern.owns(incoming.name));
+        match label {
+            "identity/pool" => owner.map(|pool| pool.name.clone()),
+            "identity/node" => {
+                let pool = owner.or(self.labelled.first())?;
+                let state = pool.state.borrow();
+                state.held.as_ref().map(|(_, name)| name.clone())
+            }
+            _ => None,
+        }
     }
 
     fn request(&self, exchange: &mut Exchange<'_, '_>) -> Step {

@@ -212,15 +212,9 @@ fn pattern(
 
 /// Points at the part of the pattern that is wrong, where the word in the file is its text.
 fn pattern_error(word: Option<&Token>, directive: &Directive, error: PatternError) -> Diagnostic {
-    let mut span = word.map_or(directive.name.span, |word| word.span);
-    let source_length = (span.end - span.start) as usize;
-    if let Some(word) = word.filter(|word| !word.quoted && word.text.len() == source_length) {
-        let place = |offset: usize| span.start + offset.min(word.text.len()) as u32;
-        let (start, end) = (place(error.offset), place(error.offset + error.length));
-        if start < end {
-            (span.start, span.end) = (start, end);
-        }
-    }
+    let span = word.map_or(directive.name.span, |word| {
+        word.part(error.offset, error.length)
+    });
     let meant = error.unknown.as_ref().and_then(|unknown| {
         let candidates = unknown.candidates.iter().map(String::as_str);
         corefile::nearest(&unknown.word, candidates)

@@ -14,6 +14,7 @@ use crate::clock::BootTime;
 use crate::identity::members::{Freshness, Members};
 use crate::identity::record::{RECORD_LIMIT, Record};
 use crate::plugins::exchange::Way;
+use crate::plugins::harness::Server;
 use crate::plugins::{Chain, Client, Origin, Transport};
 use crate::store::{Entry, Feed, Listing, Space};
 
@@ -110,6 +111,7 @@ async fn each_pool_answers_for_addresses_by_its_own_trust() {
         since: BootTime::now(),
     };
     let plugin = Identity {
+        labelled: Vec::new(),
         name: "identity",
         published: publish(vec![
             followed("gone", "10.0.0.1", away, Duration::ZERO),
@@ -162,4 +164,26 @@ fn a_record_that_may_become_too_large_is_refused() {
     // In JSON each of these takes two bytes.
     let error = size::check(&config(50, &"\"".repeat(200))).unwrap_err();
     assert!(error.contains(&RECORD_LIMIT.to_string()), "{error}");
+}
+
+/// If this fails, logs and conditions do not say whose name was asked for, or who answered.
+#[test]
+fn the_pool_and_the_own_name_are_labels() {
+    let store = tempfile::tempdir().unwrap();
+    let server = Server::block(&format!(
+        "identity worker {{\npattern worker{{{{.ID}}}}.tf.local.\nstore local {}\n}}",
+        store.path().display()
+    ));
+    let label = |name: &str, label: &str| server.metadata(name, label);
+    let end = Instant::now() + Duration::from_secs(30);
+    while label("worker7.tf.local.", "identity/node").is_none() && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(label("worker7.tf.local.", "identity/pool"), some("worker"));
+    assert_eq!(label("example.org.", "identity/pool"), None);
+    for name in ["worker7.tf.local.", "example.org."] {
+        assert_eq!(label(name, "identity/node"), some("worker1.tf.local."));
+    }
+    assert_eq!(label("worker7.tf.local.", "identity/other"), None);
 }

@@ -229,24 +229,33 @@ impl FromStr for Name {
 /// otherwise is escaped, so that [`Name::parse`] gives the same name again.
 impl fmt::Display for Name {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use fmt::Write;
-        if self.is_root() {
-            return formatter.write_char('.');
-        }
-        for label in self.labels() {
-            for &octet in label {
-                match octet {
-                    b'.' | b'\\' | b'"' | b'(' | b')' | b';' | b'@' | b'$' => {
-                        write!(formatter, "\\{}", char::from(octet))?;
-                    }
-                    b'!'..=b'~' => formatter.write_char(char::from(octet))?,
-                    _ => write!(formatter, "\\{octet:03}")?,
-                }
-            }
-            formatter.write_char('.')?;
-        }
-        Ok(())
+        show(self.labels(), formatter)
     }
+}
+
+/// Writes a name's labels in presentation format, each with a dot behind it.
+pub(super) fn show<'l>(
+    labels: impl Iterator<Item = &'l [u8]>,
+    out: &mut impl fmt::Write,
+) -> fmt::Result {
+    let mut root = true;
+    for label in labels {
+        root = false;
+        for &octet in label {
+            match octet {
+                b'.' | b'\\' | b'"' | b'(' | b')' | b';' | b'@' | b'$' => {
+                    write!(out, "\\{}", char::from(octet))?;
+                }
+                b'!'..=b'~' => out.write_char(char::from(octet))?,
+                _ => write!(out, "\\{octet:03}")?,
+            }
+        }
+        out.write_char('.')?;
+    }
+    if root {
+        out.write_char('.')?;
+    }
+    Ok(())
 }
 
 /// Shows the name as [`Display`](fmt::Display) does.

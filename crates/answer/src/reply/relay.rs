@@ -2,8 +2,32 @@
 
 use super::fit::whole_records;
 use super::{Owner, Reply, Section};
-use crate::message::Message;
+use crate::message::{Message, MessageRecord};
+use crate::name::Name;
 use crate::query::HEADER;
+use crate::record::{Class, RecordType};
+
+/// A record that is passed on: what of it may be changed on the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelayedRecord {
+    /// The owner's name.
+    pub owner: Name,
+    /// Time to live in seconds.
+    pub ttl: u32,
+    /// The data, its names uncompressed.
+    pub data: Vec<u8>,
+}
+
+impl RelayedRecord {
+    /// The record as it is.
+    pub fn of(record: &MessageRecord<'_>) -> Self {
+        Self {
+            owner: record.owner(),
+            ttl: record.ttl,
+            data: record.data(),
+        }
+    }
+}
 
 impl Reply<'_> {
     /// Writes a message as the reply: its records, code and flags, in place of what was written
@@ -17,7 +41,11 @@ impl Reply<'_> {
     pub fn relay(&mut self, message: &Message, age: u32, least: u32) {
         self.begin_relay(message);
         if message.question_end() != self.question_end {
-            self.write_records(message, age, least);
+            self.relay_changed(message, |record| {
+                let mut relayed = RelayedRecord::of(record);
+                relayed.ttl = aged(record.ttl, age, least);
+                relayed
+            });
             return;
         }
         let body = message.body();
@@ -49,8 +77,40 @@ impl Reply<'_> {
     ///
     /// Names are not compressed, but for owners that are the client's own question.
     pub fn relay_records(&mut self, message: &Message) {
+        self.relay_changed(message, RelayedRecord::of);
+    }
+
+    /// The same with records that are not quite those of the message: `change` says what becomes
+    /// of each.
+    pub fn relay_changed(
+        &mut self,
+        message: &Message,
+        mut change: impl FnMut(&MessageRecord<'_>) -> RelayedRecord,
+    ) {
         self.begin_relay(message);
-        self.write_records(message, 0, 0);
+        let truncated = std::mem::take(&mut self.truncated);
+        for record in message.records() {
+            let relayed = change(&record);
+            let kind = (record.rtype, record.class);
+            self.put_relayed(record.section, kind, &relayed);
+        }
+        self.truncated |= truncated;
+    }
+
+    /// Adds a record of another message. An owner that is the client's own question becomes a
+    /// pointer to it. Returns whether it fitted.
+    pub fn put_relayed(
+        &mut self,
+        section: Section,
+        kind: (RecordType, Class),
+        relayed: &RelayedRecord,
+    ) -> bool {
+        let owner = relayed.owner.as_wire();
+        let owner = match self.question_name() {
+            Some(name) if name.eq_ignore_ascii_case(owner) => Owner::QUESTION,
+            _ => Owner::Name(owner),
+        };
+        self.record(section, owner, kind, relayed.ttl, &relayed.data)
     }
 
     fn begin_relay(&mut self, message: &Message) {
@@ -60,21 +120,6 @@ impl Reply<'_> {
         self.recursion_available = message.is_recursion_available();
         self.authentic = message.is_authentic();
         self.truncated = message.is_truncated();
-    }
-
-    fn write_records(&mut self, message: &Message, age: u32, least: u32) {
-        let truncated = std::mem::take(&mut self.truncated);
-        for record in message.records() {
-            let owner = record.owner();
-            let owner = match self.question_name() {
-                Some(name) if name.eq_ignore_ascii_case(owner.as_wire()) => Owner::QUESTION,
-                _ => Owner::Name(owner.as_wire()),
-            };
-            let ttl = aged(record.ttl, age, least);
-            let kind = (record.rtype, record.class);
-            self.record(record.section, owner, kind, ttl, &record.data());
-        }
-        self.truncated |= truncated;
     }
 
     /// The question's name as it stands in the reply.

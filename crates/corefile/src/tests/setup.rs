@@ -186,3 +186,18 @@ fn a_long_or_odd_word_is_cut_in_messages() {
     );
     assert_eq!(word("\"a\nb\"").shown(), "`a\\nb`");
 }
+
+/// If this fails, the caret of a mistake within a word points beside it.
+#[test]
+fn a_part_of_a_word_has_a_place_where_the_word_stands_as_it_is() {
+    let part = |text: &str| {
+        let word = word(text);
+        let span = word.part(2, 3);
+        let whole = span == word.span;
+        (whole, span.start - word.span.start, span.end - span.start)
+    };
+    assert_eq!(part("abcdefg"), (false, 2, 3));
+    assert_eq!(part("\"abcdefg\""), (false, 3, 3));
+    assert_eq!(part("\"a\\\"cdefg\""), (true, 0, 10));
+    assert_eq!(part("ab"), (true, 0, 2));
+}
