@@ -15,16 +15,20 @@ use corefile::{Diagnostic, Diagnostics, Directive, ServerBlock, Sources, Token};
 pub use listens::{Endpoint, ListenAddress};
 pub use options::{BUILT_IN, DNS_PORT, Origin, StartOptions, Text};
 
-use crate::plugins::{BlockDraft, DIRECTIVES, PlannedPart, Setup, ZoneKey, coredns};
+use crate::plugins::{
+    BlockDraft, DIRECTIVES, PlannedBlock, ProcessOptions, Setup, ZoneKey, coredns,
+};
 use keys::{KeyError, Scheme};
 
 /// A configuration that has been checked.
 pub struct Configuration {
     /// Where to listen and what to serve there, in the order of the file.
     pub endpoints: Vec<Endpoint>,
-    /// The plugins of each server block, in the order of the file; [`Endpoint::zones`] has the
+    /// What is to be made of each server block, in the order of the file; [`Endpoint::zones`] has the
     /// numbers.
-    pub blocks: Vec<Vec<PlannedPart>>,
+    pub blocks: Vec<PlannedBlock>,
+    /// What the directives say about the process.
+    pub process: ProcessOptions,
     /// What is odd but allowed.
     pub warnings: Vec<Diagnostic>,
 }
@@ -63,6 +67,7 @@ pub fn check(
         .collect();
     // Directive by directive and not block by block, as in CoreDNS: what a directive of one block
     // leaves behind, a later directive of another may use.
+    let mut process = ProcessOptions::default();
     for definition in DIRECTIVES {
         for (block, draft) in file.blocks.iter().zip(&mut drafts) {
             let directives = named(block, definition.name);
@@ -71,6 +76,7 @@ pub fn check(
                 (definition.setup)(&mut Setup {
                     directives: &directives,
                     block: draft,
+                    process: &mut process,
                     diagnostics,
                 });
             }
@@ -80,13 +86,14 @@ pub fn check(
         diagnostics.extend(unknown_directive(&directive.name));
     }
     let endpoints = listens::endpoints(&drafts, &mut diagnostics);
-    let blocks = drafts.into_iter().map(|draft| draft.parts).collect();
+    let blocks = drafts.into_iter().map(PlannedBlock::from).collect();
     let ((endpoints, blocks), warnings) = diagnostics
         .into_result((endpoints, blocks))
         .map_err(sorted)?;
     Ok(Configuration {
         endpoints,
         blocks,
+        process,
         warnings: sorted(warnings),
     })
 }

@@ -165,6 +165,38 @@ fn has_no_v6(error: &io::Error) -> bool {
         || error.raw_os_error() == Some(nix::errno::Errno::EAFNOSUPPORT as i32)
 }
 
+/// Binds the TCP socket of an address that is not for DNS, beside the sockets of other such
+/// addresses that are held or wanted as well.
+///
+/// # Errors
+///
+/// It cannot be had.
+pub fn bind_stream(
+    address: ListenAddress,
+    wanted: &[ListenAddress],
+    held: &[(ListenAddress, BorrowedFd<'_>)],
+) -> Result<TcpListener, BindError> {
+    let overlapping = held.iter().filter(|(other, _)| other.overlaps(address));
+    let overlapping: Vec<BorrowedFd<'_>> = overlapping.map(|(_, socket)| *socket).collect();
+    let how = How {
+        workers: 0,
+        only_v6: leaves_v4(address, wanted),
+        ours: &overlapping,
+    };
+    let bound = match address {
+        ListenAddress::One(socket) => bind_tcp(socket, &how),
+        ListenAddress::Every(port) => match bind_tcp((Ipv6Addr::UNSPECIFIED, port).into(), &how) {
+            Err(error) if has_no_v6(&error) => bind_tcp((Ipv4Addr::UNSPECIFIED, port).into(), &how),
+            result => result,
+        },
+    };
+    bound.map_err(|error| BindError {
+        address,
+        protocol: "TCP",
+        error,
+    })
+}
+
 fn bind_socket(
     address: ListenAddress,
     socket: SocketAddr,

@@ -6,6 +6,7 @@
 //! the UDP sockets.
 
 mod bind;
+mod connections;
 pub mod tcp;
 mod udp;
 
@@ -19,7 +20,8 @@ use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
-pub use bind::{BindError, Bound, bind_missing};
+pub use bind::{BindError, Bound, bind_missing, bind_stream};
+pub use connections::Connections;
 
 use crate::config::ListenAddress;
 use crate::counters::{Counters, Statistics};
@@ -38,7 +40,7 @@ pub struct Shared {
     /// What is counted.
     pub statistics: Statistics,
     /// TCP connections.
-    pub connections: tcp::Connections,
+    pub connections: Connections,
     /// Counts of everything that is no UDP worker.
     others: Arc<Counters>,
     /// One permit for each query that may wait.
@@ -56,7 +58,7 @@ impl Shared {
             runtime,
             others: statistics.worker(),
             statistics,
-            connections: tcp::Connections::default(),
+            connections: Connections::default(),
             waiting: Arc::new(Semaphore::new(MOST_WAITING)),
             retired: Mutex::default(),
         })

@@ -1,12 +1,10 @@
 //! TCP: queries over connections, several at a time and answered as they finish (RFC 7766).
 
 use std::cell::RefCell;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -20,18 +18,10 @@ use tracing::warn;
 use super::Shared;
 use super::udp::Rotation;
 use crate::counters::{Count, Tally};
-use crate::mutex::locked;
 use crate::plugins::{Client, Transport};
 use crate::reason;
 use crate::routes::Routes;
 use crate::serve::{Served, serve};
-
-/// The most connections of a process. Those beyond wait in the kernel's queue. A process may
-/// usually have 1,024 files open, and the stores need some too.
-const MOST_CONNECTIONS: usize = 750;
-
-/// The most connections of one peer, so that one cannot take them all.
-const MOST_PER_PEER: usize = 250;
 
 /// The most queries of one connection that are not answered yet. Beyond it, nothing is read.
 const MOST_IN_FLIGHT: usize = 64;
@@ -51,57 +41,6 @@ const WRITE: Duration = Duration::from_secs(5);
 
 /// How long nothing is accepted after the system refused to.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// The connections of a process.
-#[derive(Debug)]
-pub struct Connections {
-    all: Arc<Semaphore>,
-    by_peer: Arc<Mutex<HashMap<IpAddr, usize>>>,
-}
-
-impl Default for Connections {
-    fn default() -> Self {
-        Self {
-            all: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
-            by_peer: Arc::default(),
-        }
-    }
-}
-
-impl Connections {
-    /// Takes a peer's connection into account until the result is dropped; [`None`] where it has
-    /// too many.
-    fn admit(&self, peer: IpAddr) -> Option<Admitted> {
-        let peer = peer.to_canonical();
-        let mut by_peer = locked(&self.by_peer);
-        let number = by_peer.entry(peer).or_default();
-        (*number < MOST_PER_PEER).then(|| {
-            *number += 1;
-            Admitted {
-                by_peer: self.by_peer.clone(),
-                peer,
-            }
-        })
-    }
-}
-
-/// A connection that is counted for its peer.
-struct Admitted {
-    by_peer: Arc<Mutex<HashMap<IpAddr, usize>>>,
-    peer: IpAddr,
-}
-
-impl Drop for Admitted {
-    fn drop(&mut self) {
-        let mut by_peer = locked(&self.by_peer);
-        if let Entry::Occupied(mut entry) = by_peer.entry(self.peer) {
-            *entry.get_mut() -= 1;
-            if *entry.get() == 0 {
-                entry.remove();
-            }
-        }
-    }
-}
 
 /// What accepts the connections of one address.
 #[derive(Debug)]
@@ -162,7 +101,7 @@ impl Acceptor {
         let Ok(service) = task.await else { return };
         // The kernel has completed connections that nobody has accepted yet. It would reset them.
         if let Some(Ok(socket)) = Arc::into_inner(socket).map(TcpListener::into_std) {
-            while let Ok(permit) = service.shared.connections.all.clone().try_acquire_owned()
+            while let Ok(permit) = service.shared.connections.slots().try_acquire_owned()
                 && let Ok((stream, peer)) = socket.accept()
                 && let Ok(()) = stream.set_nonblocking(true)
                 && let Ok(stream) = TcpStream::from_std(stream)
@@ -192,7 +131,7 @@ async fn accept(socket: Arc<TcpListener>, service: Service) -> Service {
     let mut complained = false;
     loop {
         let next = async {
-            let permit = service.shared.connections.all.clone().acquire_owned().await;
+            let permit = service.shared.connections.slots().acquire_owned().await;
             (permit, socket.accept().await)
         };
         let accepted = tokio::select! {

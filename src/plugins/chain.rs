@@ -61,6 +61,11 @@ impl Chain {
         }
     }
 
+    /// The plugins in order.
+    pub fn plugins(&self) -> impl Iterator<Item = &dyn Plugin> {
+        self.plugins.iter().map(|plugin| &**plugin)
+    }
+
     /// Whether queries of a class other than IN are for some plugin of the block.
     #[must_use]
     pub fn answers_other_classes(&self) -> bool {

@@ -6,12 +6,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use answer::{LookupName, Message, Name, Query, RecordType, Request};
+use axum::body::Body;
 use corefile::{ProcessEnvironment, Sources};
+use http_body_util::BodyExt;
+use hyper::service::Service as _;
+use hyper_util::service::TowerToHyperService;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::setup::{Build, build_chains};
 use super::{Client, Incoming, Transport};
+use crate::admin::{self, Admin};
 use crate::config::{self, DNS_PORT, Text};
 use crate::counters::Tally;
 use crate::identity::pools::{NodeOptions, Pools};
@@ -23,6 +28,7 @@ pub(crate) struct Server {
     routes: Arc<Routes>,
     /// Whom queries are from.
     pub(crate) client: Client,
+    admin: admin::Plan,
     runtime: Runtime,
     /// They end when nobody has them.
     _pools: Arc<Pools>,
@@ -53,8 +59,11 @@ impl Server {
             state_folder: Some(state.path().into()),
         });
         let mut plan = pools.plan();
+        let mut admin = Admin::new(runtime.handle().clone()).plan();
         let mut build = Build {
             pools: &mut plan,
+            admin: &mut admin,
+            blocks: &Arc::default(),
             runtime: runtime.handle(),
         };
         let chains = build_chains(configuration.blocks, &mut build)
@@ -71,6 +80,7 @@ impl Server {
                 transport: Transport::Udp,
                 received: Instant::now(),
             },
+            admin,
             runtime,
             _pools: pools,
             _state: state,
@@ -141,6 +151,21 @@ impl Server {
             }
             Served::Deferred(deferred) => self.runtime.block_on(deferred.finish(&mut tally)),
         }
+    }
+
+    /// What somebody is told over HTTP who asks at this port for this path: status and body.
+    pub(crate) fn get(&self, port: u16, path: &str) -> (u16, String) {
+        let router = self.admin.router(port).expect("something at this port");
+        let request = hyper::Request::get(path).body(Body::empty()).unwrap();
+        self.runtime.block_on(async {
+            let response = TowerToHyperService::new(router).call(request).await;
+            let (head, body) = response.unwrap().into_parts();
+            let body = body.collect().await.unwrap().to_bytes();
+            (
+                head.status.as_u16(),
+                String::from_utf8(body.into()).unwrap(),
+            )
+        })
     }
 
     /// Runs something that waits where the server's own tasks run.

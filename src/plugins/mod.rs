@@ -7,6 +7,7 @@
 
 pub mod any;
 pub mod bind;
+pub mod blocks;
 pub mod bufsize;
 pub mod chain;
 pub mod chaos;
@@ -15,12 +16,14 @@ pub mod exchange;
 #[cfg(test)]
 pub(crate) mod harness;
 pub mod header;
+pub mod health;
 mod hostname;
 pub mod identity;
 pub mod local;
 pub mod metadata;
 pub mod minimal;
 pub mod nsid;
+pub mod ready;
 pub mod root;
 pub mod setup;
 pub mod whoami;
@@ -29,9 +32,13 @@ pub mod zones;
 use std::future::Future;
 use std::pin::Pin;
 
+pub use blocks::{Block, Blocks};
 pub use chain::{Chain, Progress, Stage};
 pub use exchange::{Client, Exchange, Incoming, Origin, Transport};
-pub use setup::{Bind, BlockDraft, Build, Definition, Part, PlannedPart, Setup, ZoneKey};
+pub use setup::{
+    Bind, BlockDraft, BlockOptions, Build, Definition, Monitor, Part, PlannedBlock, PlannedPart,
+    ProcessOptions, Service, Setup, ZoneKey,
+};
 
 /// Every directive, in the order in which a query meets the plugins: that of CoreDNS's
 /// `plugin.cfg`, with ours between `hosts` and `file`.
@@ -41,6 +48,8 @@ pub const DIRECTIVES: &[Definition] = &[
     nsid::NSID,
     bufsize::BUFSIZE,
     bind::BIND,
+    ready::READY,
+    health::HEALTH,
     local::LOCAL,
     any::ANY,
     chaos::CHAOS,
@@ -72,6 +81,12 @@ pub trait Plugin: Send + Sync + 'static {
     /// wants to know, and asks for no label itself.
     fn metadata(&self, _label: &str, _incoming: &Incoming<'_>) -> Option<String> {
         None
+    }
+
+    /// Whether it can answer as it is meant to: what it answers from has been heard of at least
+    /// once. Asked from outside the query path, as often as somebody wants to know.
+    fn ready(&self) -> bool {
+        true
     }
 
     /// On the way in. It takes no lock, does not allocate and never waits.

@@ -7,10 +7,12 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use answer::Name;
 use corefile::{Diagnostic, Diagnostics, Directive, Span};
 
+use super::blocks::{Block, Blocks};
 use super::{Chain, Plugin};
 
 /// What there is to know of a directive before it is met: one row of the table
@@ -31,6 +33,8 @@ pub struct Setup<'a> {
     pub directives: &'a [&'a Directive],
     /// The block that they stand in, as far as it is known.
     pub block: &'a mut BlockDraft,
+    /// What the directives of all blocks say about the process.
+    pub process: &'a mut ProcessOptions,
     /// Where mistakes go.
     pub diagnostics: &'a mut Diagnostics,
 }
@@ -59,6 +63,20 @@ impl Setup<'_> {
             self.block.parts.push(PlannedPart { span, part });
         }
     }
+
+    /// Adds something that no query passes, named in errors by this directive.
+    pub fn add_service(&mut self, directive: &Directive, service: Box<dyn Service>) {
+        let span = directive.line();
+        self.block.services.push(PlannedService { span, service });
+    }
+}
+
+/// What the directives of all blocks say about the process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProcessOptions {
+    /// How long DNS goes on after the process was told to stop, while whoever asks for its health
+    /// is told that it ends.
+    pub lameduck: Duration,
 }
 
 /// A server block while its directives are read.
@@ -72,6 +90,26 @@ pub struct BlockDraft {
     pub root: PathBuf,
     /// The plugins so far, in the order in which queries will meet them.
     pub parts: Vec<PlannedPart>,
+    /// What else the block has, which no query passes.
+    pub services: Vec<PlannedService>,
+    /// What others may want to know of the block once it runs.
+    pub options: BlockOptions,
+}
+
+/// What others may want to know of a block once it runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BlockOptions {
+    /// Whether its plugins are asked if they are ready, and until when.
+    pub ready: Option<Monitor>,
+}
+
+/// Until when plugins are asked whether they are ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Monitor {
+    /// Until all of them have been.
+    UntilReady,
+    /// Always.
+    Continuously,
 }
 
 impl BlockDraft {
@@ -120,11 +158,54 @@ pub trait Part: Send {
     fn build(self: Box<Self>, build: &mut Build<'_>) -> Result<Box<dyn Plugin>, String>;
 }
 
+/// Something beside the query path that has been checked and not yet made.
+pub trait Service: Send {
+    /// Makes it: plans what it needs. It runs once the configuration does.
+    ///
+    /// # Errors
+    ///
+    /// One line; it is shown with the directive's place.
+    fn build(self: Box<Self>, build: &mut Build<'_>) -> Result<(), String>;
+}
+
+/// A service to be, and where the Corefile asks for it.
+pub struct PlannedService {
+    /// The words in the Corefile.
+    pub span: Span,
+    /// What makes it.
+    pub service: Box<dyn Service>,
+}
+
+/// A server block that has been checked and not yet made.
+pub struct PlannedBlock {
+    /// Its plugins, in the order in which queries will meet them.
+    pub parts: Vec<PlannedPart>,
+    /// What else it has.
+    pub services: Vec<PlannedService>,
+    /// What others may want to know of it.
+    pub options: BlockOptions,
+}
+
+impl From<BlockDraft> for PlannedBlock {
+    fn from(draft: BlockDraft) -> Self {
+        Self {
+            parts: draft.parts,
+            services: draft.services,
+            options: draft.options,
+        }
+    }
+}
+
 /// What a [`Part`] may use while it makes its plugin.
 pub struct Build<'a> {
     /// The pools of the configuration that is being built. Nothing is claimed before the plan is
     /// committed, which happens when everything else has been built.
     pub pools: &'a mut crate::identity::pools::Plan,
+    /// What is served over HTTP; see [`admin`](crate::admin).
+    pub admin: &'a mut crate::admin::Plan,
+    /// The blocks of this configuration, empty until all of them are built. For what is served over
+    /// HTTP: a plugin that kept them would keep itself.
+    pub blocks: &'a Arc<Blocks>,
     /// Where work in the background runs. A plugin ends its own when it is dropped: see
     /// [`Task`](crate::task::Task).
     pub runtime: &'a tokio::runtime::Handle,
@@ -136,24 +217,30 @@ pub struct Build<'a> {
 ///
 /// What cannot be made, with the places in the Corefile.
 pub fn build_chains(
-    blocks: Vec<Vec<PlannedPart>>,
+    blocks: Vec<PlannedBlock>,
     build: &mut Build<'_>,
 ) -> Result<Vec<Arc<Chain>>, Vec<Diagnostic>> {
     let mut errors = Vec::new();
-    let mut chains = Vec::new();
+    let mut running = Vec::new();
     for block in blocks {
         let mut plugins = Vec::new();
-        for PlannedPart { span, part } in block {
+        for PlannedPart { span, part } in block.parts {
             match part.build(build) {
                 Ok(plugin) => plugins.push(plugin),
                 Err(message) => errors.push(Diagnostic::error(span, message)),
             }
         }
-        chains.push(Arc::new(Chain::new(plugins)));
+        for PlannedService { span, service } in block.services {
+            if let Err(message) = service.build(build) {
+                errors.push(Diagnostic::error(span, message));
+            }
+        }
+        running.push(Block::new(Arc::new(Chain::new(plugins)), block.options));
     }
-    if errors.is_empty() {
-        Ok(chains)
-    } else {
-        Err(errors)
+    if !errors.is_empty() {
+        return Err(errors);
     }
+    let chains = running.iter().map(|block| block.chain.clone()).collect();
+    build.blocks.fill(running);
+    Ok(chains)
 }

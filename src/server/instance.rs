@@ -8,10 +8,12 @@ use corefile::{Diagnostic, ProcessEnvironment, Sources};
 use tracing::warn;
 
 use super::banner;
+use crate::admin::Admin;
 use crate::config::{self, Configuration, Endpoint, ListenAddress, Origin, StartOptions, Text};
 use crate::console::stderr_has_colors;
 use crate::identity::pools::{NodeOptions, Pools};
 use crate::listen::{BindError, Bound, Listener, Shared, bind_missing};
+use crate::plugins::ProcessOptions;
 use crate::plugins::setup::{Build, build_chains};
 use crate::reason;
 use crate::routes::Routes;
@@ -33,6 +35,8 @@ pub(super) struct Server {
     shared: Arc<Shared>,
     /// Made when the first configuration is known to be right: it writes down who this node is.
     pools: Option<Arc<Pools>>,
+    admin: Admin,
+    process: ProcessOptions,
     listeners: Vec<Listener>,
     endpoints: Vec<Endpoint>,
     /// Why the usual port is not the one that is served.
@@ -53,6 +57,8 @@ impl Server {
         Self {
             options,
             text_of_stdin: None,
+            admin: Admin::new(shared.runtime.clone()),
+            process: ProcessOptions::default(),
             shared,
             pools: None,
             listeners: Vec::new(),
@@ -129,6 +135,16 @@ impl Server {
         self.listeners.first().map(Listener::local)
     }
 
+    /// Tells whoever asks for the process's health that it ends.
+    pub(super) fn tell_end(&self) {
+        self.admin.stop();
+    }
+
+    /// Gives them time to see it, where the Corefile says so.
+    pub(super) async fn lameduck(&self) {
+        tokio::time::sleep(self.process.lameduck).await;
+    }
+
     /// Stops all listeners and waits, for a bounded time, until they have answered what had
     /// arrived.
     pub(super) async fn stop(mut self) {
@@ -165,15 +181,20 @@ impl Server {
         let Configuration {
             endpoints,
             blocks,
+            process,
             warnings,
         } = checked.map_err(Failure::Corefile)?;
         let bound = self.bind(&endpoints)?;
         let mut plan = self.pools().plan();
+        let mut admin = self.admin.plan();
         let mut build = Build {
             pools: &mut plan,
+            admin: &mut admin,
+            blocks: &Arc::default(),
             runtime: &self.shared.runtime,
         };
         let chains = build_chains(blocks, &mut build).map_err(Failure::Corefile)?;
+        let admin = self.admin.bind(admin).map_err(Failure::Corefile)?;
         if !self.listeners.is_empty() {
             // What is answered now is better than "not heard of yet".
             plan.heard(LISTING).await;
@@ -216,6 +237,8 @@ impl Server {
         }
         self.listeners = started;
         self.endpoints = endpoints;
+        self.process = process;
+        self.admin.commit(admin);
         plan.commit();
         for mut listener in ended {
             listener.shut_down();

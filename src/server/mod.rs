@@ -145,9 +145,12 @@ fn counted(total: &Tally) -> String {
     shown.join(", ")
 }
 
-/// Gives up the names first, so that nobody is sent here any more, then stops.
+/// Gives up the names first, so that nobody is sent here any more, waits for those who were, then
+/// stops.
 async fn stop(mut server: Server) {
+    server.tell_end();
     server.pools().release_all().await;
+    server.lameduck().await;
     server.stop().await;
 }
 

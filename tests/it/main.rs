@@ -6,6 +6,7 @@
     reason = "clippy sees the tests' helpers as code that is not a test"
 )]
 
+mod admin;
 mod documents;
 mod front_door;
 mod identity;

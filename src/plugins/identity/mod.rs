@@ -155,6 +155,13 @@ impl Plugin for Identity {
         }
     }
 
+    /// Once every store has been heard of. One that is away later is answered for from memory.
+    fn ready(&self) -> bool {
+        let snapshot = self.published.names.load();
+        let mut pools = snapshot.pools.iter();
+        pools.all(|pool| pool.trust != Trust::Unknown)
+    }
+
     fn request(&self, exchange: &mut Exchange<'_, '_>) -> Step {
         let snapshot = self.published.names.load();
         for pool in &snapshot.pools {

@@ -4,3 +4,4 @@ pub(crate) mod callsign;
 pub(crate) mod dns;
 pub(crate) mod etcd;
 pub(crate) mod gate;
+pub(crate) mod http;

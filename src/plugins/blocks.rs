@@ -1,0 +1,72 @@
+//! The server blocks of a configuration as they run, for those who look at them from outside.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use super::setup::{BlockOptions, Monitor};
+use super::{Chain, Plugin};
+
+/// All server blocks of one configuration, in the order of the file. Empty while it is made.
+#[derive(Debug, Default)]
+pub struct Blocks(OnceLock<Vec<Block>>);
+
+/// A server block.
+#[derive(Debug)]
+pub struct Block {
+    /// Its plugins.
+    pub chain: Arc<Chain>,
+    /// What its directives say for others.
+    pub options: BlockOptions,
+    /// Whether all of its plugins have been ready at some time.
+    was_ready: AtomicBool,
+}
+
+impl Blocks {
+    /// The blocks.
+    pub fn iter(&self) -> impl Iterator<Item = &Block> {
+        self.0.get().into_iter().flatten()
+    }
+
+    /// Sets them, once.
+    pub(super) fn fill(&self, blocks: Vec<Block>) {
+        let _ = self.0.set(blocks);
+    }
+
+    /// The plugins that keep the process from being ready, of the blocks that want them to be
+    /// asked; each name once, in order.
+    #[must_use]
+    pub fn not_ready(&self) -> Vec<&'static str> {
+        let mut names: Vec<&str> = self.iter().flat_map(Block::not_ready).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+}
+
+impl Block {
+    pub(super) fn new(chain: Arc<Chain>, options: BlockOptions) -> Self {
+        Self {
+            chain,
+            options,
+            was_ready: AtomicBool::new(false),
+        }
+    }
+
+    fn not_ready(&self) -> Vec<&'static str> {
+        let ask = match self.options.ready {
+            None => false,
+            Some(Monitor::Continuously) => true,
+            Some(Monitor::UntilReady) => !self.was_ready.load(Ordering::Relaxed),
+        };
+        if !ask {
+            return Vec::new();
+        }
+        let plugins = self.chain.plugins();
+        let names: Vec<&str> = plugins
+            .filter(|plugin| !plugin.ready())
+            .map(Plugin::name)
+            .collect();
+        self.was_ready.fetch_or(names.is_empty(), Ordering::Relaxed);
+        names
+    }
+}
