@@ -17,6 +17,7 @@ pub mod clock;
 pub mod config;
 mod console;
 pub mod counters;
+pub mod current;
 pub mod identity;
 pub mod listen;
 mod mutex;

@@ -18,6 +18,7 @@ pub(crate) mod harness;
 pub mod header;
 pub mod health;
 mod hostname;
+pub mod hosts;
 pub mod identity;
 pub mod local;
 pub mod metadata;
@@ -55,6 +56,7 @@ pub const DIRECTIVES: &[Definition] = &[
     chaos::CHAOS,
     header::HEADER,
     minimal::MINIMAL,
+    hosts::HOSTS,
     identity::IDENTITY,
     identity::IDETCD,
     whoami::WHOAMI,

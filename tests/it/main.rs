@@ -9,6 +9,7 @@
 mod admin;
 mod documents;
 mod front_door;
+mod hosts;
 mod identity;
 mod store_etcd;
 mod store_local;

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::{AnswerOptions, PoolNames, Snapshot, Trust};
 use crate::clock::BootTime;
+use crate::current::Current;
 use crate::identity::members::{Freshness, Members};
 use crate::identity::names::{Names, ReverseNames};
 use crate::identity::pattern::Pattern;
@@ -17,10 +17,6 @@ use crate::identity::pattern::Pattern;
 /// How long to wait after a change for others that come with it: a herd changes the pool a
 /// thousand times within a second. The first change after a quiet time is published at once.
 const GATHER: Duration = Duration::from_millis(5);
-
-/// How long a snapshot is kept after it was replaced: until no worker can be reading it, so that
-/// none has to free it.
-const RETIRED: Duration = Duration::from_secs(1);
 
 /// A pool whose members are followed.
 pub(super) struct Followed {
@@ -31,14 +27,14 @@ pub(super) struct Followed {
 
 /// The names of some pools, always up to date. Dropping it ends the work behind it.
 pub(super) struct Published {
-    pub(super) names: Arc<ArcSwap<Snapshot>>,
+    pub(super) names: Arc<Current<Snapshot>>,
     _alive: oneshot::Sender<()>,
 }
 
 /// Keeps a snapshot of the names of `pools` up to date for as long as the result lives.
 pub(super) fn publish(pools: Vec<Followed>) -> Published {
     let mut publisher = Publisher::new(pools);
-    let names = Arc::new(ArcSwap::from_pointee(publisher.snapshot()));
+    let names = Arc::new(Current::new(publisher.snapshot()));
     let (alive, ended) = oneshot::channel();
     let target = Arc::clone(&names);
     tokio::spawn(async move {
@@ -85,7 +81,7 @@ impl Publisher {
     }
 
     /// Publishes every change, for ever.
-    async fn run(&mut self, target: &ArcSwap<Snapshot>) {
+    async fn run(&mut self, target: &Current<Snapshot>) {
         let changed = Arc::new(Notify::new());
         // Ends with this future.
         let mut watching = JoinSet::new();
@@ -108,11 +104,7 @@ impl Publisher {
                 () = changed.notified() => {}
                 () = sleep(expiry.unwrap_or_default()), if expiry.is_some() => {}
             }
-            let retired = target.swap(Arc::new(self.snapshot()));
-            tokio::spawn(async move {
-                sleep(RETIRED).await;
-                drop(retired);
-            });
+            target.replace(self.snapshot());
             sleep(GATHER).await;
         }
     }
