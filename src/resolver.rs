@@ -128,6 +128,7 @@ impl Resolver {
             reply,
             origin: Origin::default(),
             failure: None,
+            deadline: None,
             rotation: getrandom::u32().unwrap_or_default(),
             way: Way {
                 routes: &self.routes,

@@ -111,6 +111,7 @@ fn route(
         reply,
         origin: Origin::default(),
         failure: None,
+        deadline: None,
         rotation,
         way: Way {
             routes,

@@ -28,6 +28,8 @@ pub struct Exchange<'q, 'b> {
     pub origin: Origin,
     /// Why the query could not be answered as it should, for the log: one line.
     pub failure: Option<Box<str>>,
+    /// When waiting ends at the latest, if a plugin says so: the client is told SERVFAIL then.
+    pub deadline: Option<Instant>,
     /// A number that differs from query to query, to spread load with. Strangers may guess it.
     pub rotation: u32,
     /// Where in the server the query is.

@@ -5,13 +5,16 @@
 //! Both ways are plain calls: whoever has to wait hands out a [`Job`] and the query goes on from
 //! there when the job is done.
 
+pub mod acl;
 pub mod any;
 pub mod bind;
 pub mod blocks;
 pub mod bufsize;
+pub mod cancel;
 pub mod chain;
 pub mod chaos;
 pub mod coredns;
+pub mod erratic;
 pub mod exchange;
 #[cfg(test)]
 pub(crate) mod harness;
@@ -23,6 +26,7 @@ pub mod identity;
 pub mod local;
 pub mod metadata;
 pub mod minimal;
+pub(crate) mod networks;
 pub mod nsid;
 pub mod ready;
 pub mod root;
@@ -46,6 +50,7 @@ pub use setup::{
 pub const DIRECTIVES: &[Definition] = &[
     root::ROOT,
     metadata::METADATA,
+    cancel::CANCEL,
     nsid::NSID,
     bufsize::BUFSIZE,
     bind::BIND,
@@ -54,11 +59,13 @@ pub const DIRECTIVES: &[Definition] = &[
     local::LOCAL,
     any::ANY,
     chaos::CHAOS,
+    acl::ACL,
     header::HEADER,
     minimal::MINIMAL,
     hosts::HOSTS,
     identity::IDENTITY,
     identity::IDETCD,
+    erratic::ERRATIC,
     whoami::WHOAMI,
 ];
 

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use answer::{LookupName, Query, Rcode, Reply};
 
@@ -26,6 +26,7 @@ pub struct Deferred {
     client: Client,
     request: Box<[u8]>,
     name: LookupName,
+    deadline: Option<Instant>,
     rotation: u32,
     routes: Arc<Routes>,
     chain: Arc<Chain>,
@@ -53,6 +54,7 @@ impl Deferred {
             client: *exchange.client,
             request: request.into(),
             name: exchange.name.clone(),
+            deadline: exchange.deadline,
             rotation: exchange.rotation,
             routes: way.routes.clone(),
             chain: way.chain.clone(),
@@ -91,7 +93,7 @@ impl Deferred {
         Some(reply)
     }
 
-    /// Waits at most this long and gives what came of the query; [`None`] where there is no reply.
+    /// Waits at most this long, and not past the query's deadline, and gives what came of the query; [`None`] where there is no reply.
     ///
     /// # Errors
     ///
@@ -101,6 +103,7 @@ impl Deferred {
             client,
             request,
             mut name,
+            mut deadline,
             rotation,
             routes,
             chain,
@@ -114,6 +117,7 @@ impl Deferred {
         };
         let end = tokio::time::Instant::now() + patience;
         for _ in 0..MOST_JOBS {
+            let end = deadline.map_or(end, |deadline| end.min(deadline.into()));
             let resume = match tokio::time::timeout_at(end, caught(job)).await {
                 Ok(Some(resume)) => resume,
                 Ok(None) => return Err(Count::Panics),
@@ -134,6 +138,7 @@ impl Deferred {
                     reply: Reply::start_roomy(&query, limits, &mut out).ok()?,
                     origin: Origin::default(),
                     failure: None,
+                    deadline,
                     rotation,
                     way: Way {
                         routes: &routes,
@@ -150,13 +155,15 @@ impl Deferred {
                         let (origin, failure) = (exchange.origin, exchange.failure.take());
                         Ok((exchange.reply.finish(), origin, failure))
                     }
-                    Progress::Deferred { job, stage } => Err((job, stage, exchange.name)),
+                    Progress::Deferred { job, stage } => {
+                        Err((job, stage, exchange.name, exchange.deadline))
+                    }
                 })
             }));
             match went_on {
                 Err(_) => return Err(Count::Panics),
                 Ok(None) => return Ok(None),
-                Ok(Some(Err(next))) => (job, stage, name) = next,
+                Ok(Some(Err(next))) => (job, stage, name, deadline) = next,
                 Ok(Some(Ok((length, origin, failure)))) => {
                     out.truncate(length);
                     return Ok(Some(Late {

@@ -222,6 +222,11 @@ impl<'b> Reply<'b> {
         self.truncated
     }
 
+    /// Sets TC although nothing was left out. No records can be added after it.
+    pub fn set_truncated(&mut self) {
+        self.truncated = true;
+    }
+
     /// How many records the answer section has.
     pub fn answer_count(&self) -> u16 {
         self.counts.answer

@@ -73,6 +73,7 @@ fn names_behind(plugin: &Identity, address: &str) -> Option<(Rcode, Vec<String>,
         reply,
         origin: Origin::default(),
         failure: None,
+        deadline: None,
         rotation: 0,
         way: Way {
             routes: &Arc::default(),
