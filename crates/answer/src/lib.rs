@@ -51,8 +51,10 @@ pub use record::{
     Soa,
 };
 pub use reply::{
-    Asked, NoRoom, OUR_UDP_SIZE, Outcome, Owner, RelayedRecord, Reply, Section, Transport,
+    Asked, NoRoom, OUR_UDP_SIZE, Outcome, Owner, Proofs, RelayedRecord, Reply, Section, Transport,
     WrittenRecord, answer_from_zone, respond,
 };
 pub use request::{Request, RequestEdns};
-pub use zone::{Cut, Edit, EditError, Lookup, MAX_RRSET, RecordRef, Records, RrsetRef, Zone};
+pub use zone::{
+    Cut, Edit, EditError, Lookup, MAX_RRSET, RecordRef, Records, Redirect, RrsetRef, Zone,
+};

@@ -172,16 +172,7 @@ pub(crate) fn is_at_or_below(mut name: &[u8], ancestor: &[u8]) -> bool {
 
 impl Ord for Name {
     fn cmp(&self, other: &Self) -> Ordering {
-        let (ours, theirs) = (LookupName::from(self), LookupName::from(other));
-        for depth in 1..=ours.label_count().min(theirs.label_count()) {
-            let one = ours.label(ours.label_count() - depth);
-            let two = theirs.label(theirs.label_count() - depth);
-            match one.cmp(two) {
-                Ordering::Equal => {}
-                unequal => return unequal,
-            }
-        }
-        ours.label_count().cmp(&theirs.label_count())
+        LookupName::from(self).canonical_cmp(&LookupName::from(other))
     }
 }
 

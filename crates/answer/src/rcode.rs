@@ -20,6 +20,9 @@ impl Rcode {
     pub const NOTIMP: Rcode = Rcode(4);
     /// The server will not answer this.
     pub const REFUSED: Rcode = Rcode(5);
+    /// A name exists that should not: of a DNAME record that makes a name too long
+    /// (RFC 6672 §2.2).
+    pub const YXDOMAIN: Rcode = Rcode(6);
     /// The EDNS version is not supported (RFC 6891 §9); needs an OPT record to be said.
     pub const BADVERS: Rcode = Rcode(16);
 
@@ -54,6 +57,7 @@ impl fmt::Display for Rcode {
             Self::NXDOMAIN => "NXDOMAIN",
             Self::NOTIMP => "NOTIMP",
             Self::REFUSED => "REFUSED",
+            Self::YXDOMAIN => "YXDOMAIN",
             Self::BADVERS => "BADVERS",
             Self(value) => return write!(formatter, "RCODE{value}"),
         })

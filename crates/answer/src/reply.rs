@@ -12,7 +12,7 @@ mod ttl;
 pub use edit::WrittenRecord;
 pub use place::{Owner, Section};
 pub use relay::RelayedRecord;
-pub use respond::{Asked, Outcome, answer_from_zone, respond};
+pub use respond::{Asked, Outcome, Proofs, answer_from_zone, respond};
 pub use transport::{OUR_UDP_SIZE, Transport};
 
 use std::error::Error;
@@ -25,7 +25,7 @@ use crate::name::LookupName;
 use crate::query::{HEADER, Query};
 use crate::rcode::Rcode;
 use crate::record::{Class, MAX_TTL, RecordType};
-use crate::wire::LAST_POINTER;
+use crate::wire::{LAST_POINTER, Reader};
 use crate::zone::{QUESTION_NAME, RECORD_HEADER, Records, RrsetRef, Zone};
 
 /// A buffer that is too small for a header, the question and an OPT record: fewer than 282 octets
@@ -360,6 +360,41 @@ impl<'b> Reply<'b> {
         self.count(section, u16::from(fitted));
         self.truncated |= !fitted && !self.stream && section != Section::Additional;
         fitted
+    }
+
+    /// Whether the client wants signatures (RFC 3225).
+    pub fn wants_signatures(&self) -> bool {
+        self.edns == Some(true)
+    }
+
+    /// The name that stands without compression at an offset of the reply, in lower case.
+    pub fn name_at(&self, at: u16) -> Option<LookupName> {
+        let name = Reader::new(self.message(), usize::from(at)).name()?;
+        LookupName::from_checked(name)
+    }
+
+    /// Adds an RRset that may as well be missing, if it fits whole. Returns whether it did.
+    fn courtesy(&mut self, section: Section, owner: Owner<'_>, rrset: RrsetRef<'_>) -> bool {
+        let longest = match owner {
+            Owner::At(_) => 0,
+            Owner::Name(name) => name.len() * rrset.count() as usize,
+        };
+        rrset.body().len() + longest <= self.room() && self.records(section, owner, rrset, 0)
+    }
+
+    /// Adds one record as a zone stores it.
+    fn stored(&mut self, section: Section, owner: Owner<'_>, record: &[u8]) {
+        if self.enter(section) {
+            let fitted = self.put_record(owner, record);
+            self.count(section, u16::from(fitted));
+            self.truncated |= !fitted && !self.stream && section != Section::Additional;
+        }
+    }
+
+    /// Lets no record from this offset on hold longer than this, in seconds.
+    fn limit_ttls_from(&mut self, first: usize, longest: u32) {
+        let records = self.out.get_mut(..self.position).unwrap_or_default();
+        ttl::limit(records, first, longest);
     }
 
     /// Ends the reply. Returns its length in the buffer.

@@ -6,6 +6,8 @@
 
 mod edit;
 mod entry;
+mod order;
+mod proof;
 mod rrset;
 mod shard;
 
@@ -16,6 +18,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 pub use edit::{Edit, EditError};
+pub(crate) use proof::{Denial, Source};
 pub use rrset::{MAX_RRSET, RecordRef, Records, RrsetRef};
 pub(crate) use rrset::{QUESTION_NAME, RECORD_HEADER};
 
@@ -23,6 +26,7 @@ use crate::name::{LookupName, Name};
 use crate::record::{RecordData, RecordType, Rrset, Soa};
 use crate::wire::MAX_NAME;
 use entry::Entry;
+use order::Order;
 use shard::Shard;
 
 /// How many shards stand in a page. A change copies the list of pages and one page, which for a
@@ -47,10 +51,13 @@ struct Inner {
     shard_count: usize,
     /// How many names exist, empty non-terminals included.
     names: usize,
-    /// How many of them are zone cuts; a look-up does nothing about cuts while there are none.
-    cuts: usize,
+    /// How many of them are zone cuts or have a DNAME record; a look-up does nothing about either
+    /// while there are none.
+    borders: usize,
     /// How many of them are wildcards; a look-up does nothing about wildcards while there are none.
     wildcards: usize,
+    /// The names of a signed zone in order; [`None`] where there is nothing signed.
+    order: Option<Arc<Order>>,
 }
 
 #[derive(Clone, Default)]
@@ -69,6 +76,8 @@ pub enum Lookup<'z> {
     Alias(RrsetRef<'z>),
     /// The name is at or below a zone cut: others answer for it.
     Cut(Cut<'z>),
+    /// The name lies below one with a DNAME record: it stands for a name elsewhere.
+    Redirect(Redirect<'z>),
     /// The name is not at or below the apex.
     NotHere,
 }
@@ -82,12 +91,23 @@ pub struct Cut<'z> {
     pub label: usize,
 }
 
+/// A DNAME record above the looked-up name (RFC 6672 §2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Redirect<'z> {
+    /// The record.
+    pub dname: RrsetRef<'z>,
+    /// Which suffix of the looked-up name owns it, for [`LookupName::suffix`].
+    pub label: usize,
+}
+
 /// Where the walk from the apex down to a name ends.
 enum Walk<'z> {
     /// The name exists.
     Exact(Entry<'z>),
     /// A zone cut stands on the way.
     Cut(Cut<'z>),
+    /// A DNAME record stands on the way.
+    Redirect(Redirect<'z>),
     /// The name does not exist; the suffix with this index is the lowest on the way that does,
     /// its closest encloser (RFC 4592 §3.3.1).
     Missing(usize),
@@ -103,8 +123,9 @@ impl Zone {
             pages: vec![Arc::new(Page(vec![Arc::default()]))],
             shard_count: 1,
             names: 0,
-            cuts: 0,
+            borders: 0,
             wildcards: 0,
+            order: None,
             apex,
         };
         let mut edit = Edit::new(inner);
@@ -136,7 +157,7 @@ impl Zone {
         if name.suffix(name.label_count().saturating_sub(zone.apex_labels)) != zone.apex.as_wire() {
             return Lookup::NotHere;
         }
-        if zone.cuts == 0 {
+        if zone.borders == 0 {
             // Everything that exists is ours, so the common case needs one probe.
             if let Some(entry) = zone.find(name.as_wire()) {
                 return select(entry, rtype);
@@ -148,6 +169,7 @@ impl Zone {
         match zone.walk(name, rtype) {
             Walk::Exact(entry) => select(entry, rtype),
             Walk::Cut(cut) => Lookup::Cut(cut),
+            Walk::Redirect(redirect) => Lookup::Redirect(redirect),
             Walk::Missing(encloser) => match zone.wildcard(name.suffix(encloser)) {
                 Some(entry) => select(entry, rtype),
                 None => Lookup::NoSuchName,
@@ -165,6 +187,12 @@ impl Zone {
     /// the lesser of the record's own and its MINIMUM field (RFC 2308 §3).
     pub(crate) fn negative_soa(&self) -> &[u8] {
         &self.0.negative_soa
+    }
+
+    /// How long a negative answer holds, in seconds.
+    pub(crate) fn negative_ttl(&self) -> u32 {
+        let soa = Records::new(&self.0.negative_soa).next();
+        soa.map_or(0, |soa| soa.ttl)
     }
 
     /// How many labels the apex has.
@@ -197,6 +225,9 @@ impl Zone {
         const COUNTERS: usize = 2 * size_of::<usize>();
         let mut sum = COUNTERS + size_of::<Inner>() + self.0.apex.as_wire().len();
         sum += COUNTERS + self.0.negative_soa.len();
+        if let Some(order) = &self.0.order {
+            sum += COUNTERS + size_of::<Order>() + order.memory();
+        }
         sum += self.0.pages.capacity() * size_of::<Arc<Page>>();
         for page in &self.0.pages {
             sum += COUNTERS + size_of::<Page>() + page.0.capacity() * size_of::<Arc<Shard>>();
@@ -220,9 +251,17 @@ impl fmt::Debug for Zone {
 
 /// What an entry has for a type.
 fn select(entry: Entry<'_>, rtype: RecordType) -> Lookup<'_> {
+    if rtype == RecordType::ANY {
+        // Signatures and denials say little without what they are about.
+        let about =
+            |rrset: &RrsetRef<'_>| !matches!(rrset.rtype(), RecordType::RRSIG | RecordType::NSEC);
+        let first = entry.rrsets().find(about);
+        let found = first.or_else(|| entry.rrsets().next());
+        return found.map_or(Lookup::NoData, Lookup::Found);
+    }
     let mut alias = None;
     for rrset in entry.rrsets() {
-        if rrset.rtype() == rtype || rtype == RecordType::ANY {
+        if rrset.rtype() == rtype {
             return Lookup::Found(rrset);
         }
         if rrset.rtype() == RecordType::CNAME {
@@ -281,6 +320,14 @@ impl Inner {
             }
             if index == 0 {
                 return Walk::Exact(entry);
+            }
+            if entry.is_redirect()
+                && let Some(dname) = entry.rrset(RecordType::DNAME)
+            {
+                return Walk::Redirect(Redirect {
+                    dname,
+                    label: index,
+                });
             }
         }
         Walk::Missing(top)

@@ -13,13 +13,14 @@ use answer::{Lookup, LookupName, Name, RecordData, RecordType, Rrset, Soa, Zone}
 use proptest::prelude::*;
 
 const APEX: &str = "zone.test";
-const TYPES: [RecordType; 6] = [
+const TYPES: [RecordType; 7] = [
     RecordType::A,
     RecordType::AAAA,
     RecordType::TXT,
     RecordType::CNAME,
     RecordType::NS,
     RecordType::DS,
+    RecordType::DNAME,
 ];
 
 #[derive(Clone, Debug)]
@@ -37,6 +38,7 @@ enum Outcome {
     NoSuchName,
     Alias(Vec<Vec<u8>>),
     Cut(Name),
+    Redirect(Name),
     NotHere,
 }
 
@@ -89,17 +91,18 @@ impl Model {
             next = name.parent();
             way.push(name);
         }
-        for above in way
-            .iter()
-            .rev()
-            .filter(|above| *above != apex && !above.is_wildcard())
-        {
-            let is_cut = self
-                .0
-                .get(above)
-                .is_some_and(|all| all.contains_key(&RecordType::NS));
+        for above in way.iter().rev() {
+            let has = |rtype| {
+                self.0
+                    .get(above)
+                    .is_some_and(|all| all.contains_key(&rtype))
+            };
+            let is_cut = has(RecordType::NS) && above != apex && !above.is_wildcard();
             if is_cut && !(above == name && rtype == RecordType::DS) {
                 return Outcome::Cut(above.clone());
+            }
+            if above != name && has(RecordType::DNAME) {
+                return Outcome::Redirect(above.clone());
             }
         }
         if self.exists(name) {
@@ -141,6 +144,10 @@ fn observe(zone: &Zone, name: &Name, rtype: RecordType) -> Outcome {
         Lookup::Cut(cut) => {
             Outcome::Cut(Name::from_wire(looked_up.suffix(cut.label)).expect("a suffix is a name"))
         }
+        Lookup::Redirect(redirect) => {
+            let owner = looked_up.suffix(redirect.label);
+            Outcome::Redirect(Name::from_wire(owner).expect("a suffix is a name"))
+        }
         Lookup::NotHere => Outcome::NotHere,
     }
 }
@@ -152,7 +159,7 @@ fn rrset(rtype: RecordType, value: u8) -> Rrset {
     let one = |value: u8| match rtype {
         RecordType::A => RecordData::a([10, 0, 0, value].into()),
         RecordType::AAAA => RecordData::aaaa([u16::from(value); 8].into()),
-        RecordType::CNAME | RecordType::NS => RecordData::ns(&target),
+        RecordType::CNAME | RecordType::NS | RecordType::DNAME => RecordData::ns(&target),
         _ => RecordData::txt(&vec![b'x'; usize::from(value)]).expect("a short text"),
     };
     let more = (rtype == RecordType::A).then(|| one(value ^ 1));

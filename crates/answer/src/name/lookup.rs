@@ -1,5 +1,6 @@
 //! The name that a look-up takes: on the stack, lower case, with the places of its labels.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use super::Name;
@@ -93,6 +94,19 @@ impl LookupName {
     /// Whether the first label is the asterisk label of a wildcard (RFC 4592 §2.1.1).
     pub fn is_wildcard(&self) -> bool {
         is_wildcard(self.as_wire())
+    }
+
+    /// How the name stands to another in DNSSEC's canonical order (RFC 4034 §6.1).
+    pub fn canonical_cmp(&self, other: &Self) -> Ordering {
+        for depth in 1..=self.label_count().min(other.label_count()) {
+            let ours = self.label(self.label_count() - depth);
+            let theirs = other.label(other.label_count() - depth);
+            match ours.cmp(theirs) {
+                Ordering::Equal => {}
+                unequal => return unequal,
+            }
+        }
+        self.label_count().cmp(&other.label_count())
     }
 
     /// An owned copy. Allocates.

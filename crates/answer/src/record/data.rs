@@ -127,6 +127,11 @@ impl RecordData {
             RecordType::AAAA => data.len() == 16,
             RecordType::TXT => !data.is_empty() && are_strings(data),
             RecordType::SOA => soa_minimum(data).is_some(),
+            // The signer's name stands behind 18 octets (RFC 4034 §3.1).
+            RecordType::RRSIG => data
+                .get(18..)
+                .is_some_and(|rest| name_length(rest).is_some()),
+            RecordType::NSEC => name_length(data).is_some(),
             RecordType::SVCB | RecordType::HTTPS => data
                 .get(2..)
                 .is_some_and(|rest| name_length(rest).is_some()),

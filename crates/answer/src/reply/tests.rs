@@ -200,15 +200,16 @@ fn an_alias_out_of_the_zone_can_be_gone_on_with_in_another() {
     let mut buffer = [0; 512];
     let mut reply = Reply::start(&query, Transport::DATAGRAM, &mut buffer).unwrap();
     let outcome = answer_from_zone(&zone, &looked_up, &query, 0, &mut reply);
-    let Outcome::AliasElsewhere { target, at } = outcome else {
+    let Outcome::AliasElsewhere { at, .. } = outcome else {
         panic!("{outcome:?}")
     };
-    let target = LookupName::from_wire(target).unwrap();
+    let target = reply.name_at(at).unwrap();
     let asked = Asked {
         name: &target,
         at,
         rtype: query.qtype,
         rotation: 0,
+        servers: false,
     };
     let found = other.lookup(&target, query.qtype);
     assert_eq!(
@@ -236,7 +237,7 @@ fn alias_circles_end() {
         .collect();
     let zone = zone(&borrowed);
     assert_eq!(ask(&zone, "one.example", RecordType::A).len(), 1 + 2);
-    assert_eq!(ask(&zone, "q.w.example", RecordType::A).len(), 1 + 1);
+    assert_eq!(ask(&zone, "q.w.example", RecordType::A).len(), 1 + 2);
     assert_eq!(
         ask(&zone, "c0.example", RecordType::A).len(),
         1 + 8,
@@ -578,3 +579,116 @@ fn a_buffer_too_small_for_the_question_is_refused() {
         assert!(Reply::start(&query, Transport::DATAGRAM, &mut buffer).is_err());
     }
 }
+
+/// If this fails, names below a DNAME record are not found, or clients that know no DNAME are lost
+/// (RFC 6672 §3).
+#[test]
+fn names_below_a_dname_are_those_below_its_target() {
+    let dname = |target: &str| Rrset::new(RecordType::DNAME, 7, [RecordData::cname(&name(target))]);
+    let long = "long-label-to-make-the-name-too-long.".repeat(6) + "example";
+    let zone = zone(&[
+        ("old.example", dname("new.example")),
+        ("old.example", a([9])),
+        ("occluded.old.example", a([8])),
+        ("www.new.example", a([1])),
+        ("away.example", dname("other.test")),
+        ("loop.example", dname("loop.example")),
+        ("grow.example", dname("x.grow.example")),
+        ("long.example", dname(&long)),
+    ]);
+    let redirected = [
+        "NOERROR AA",
+        "an old.example. 7 IN DNAME new.example.",
+        "an www.old.example. 7 IN CNAME www.new.example.",
+    ];
+    let answered = [&redirected[..], &["an www.new.example. 5 IN A 192.0.2.1"]].concat();
+    assert_eq!(ask(&zone, "www.old.example", RecordType::A), answered);
+    assert_eq!(ask(&zone, "www.old.example", RecordType::CNAME), redirected);
+    assert_eq!(
+        ask(&zone, "occluded.old.example", RecordType::A),
+        [
+            "NXDOMAIN AA",
+            redirected[1],
+            "an occluded.old.example. 7 IN CNAME occluded.new.example.",
+            SOA,
+        ]
+    );
+    // The name itself is not redirected.
+    assert_eq!(
+        ask(&zone, "old.example", RecordType::A),
+        ["NOERROR AA", "an old.example. 5 IN A 192.0.2.9"]
+    );
+    assert_eq!(
+        ask(&zone, "w.away.example", RecordType::A),
+        [
+            "NOERROR AA",
+            "an away.example. 7 IN DNAME other.test.",
+            "an w.away.example. 7 IN CNAME w.other.test.",
+        ]
+    );
+    assert_eq!(ask(&zone, "w.loop.example", RecordType::A).len(), 1 + 2);
+    assert_eq!(ask(&zone, "w.grow.example", RecordType::A).len(), 1 + 1 + 8);
+    let lines = ask(
+        &zone,
+        "some-more-labels.and-others.long.example",
+        RecordType::A,
+    );
+    assert_eq!((lines[0].as_str(), lines.len()), ("YXDOMAIN AA", 1 + 1));
+}
+
+/// If this fails, clients of servers that name their zone's servers along with answers get those
+/// instead of what they asked for.
+#[test]
+fn the_zones_own_servers_go_along_where_they_fit() {
+    let servers = Rrset::new(
+        RecordType::NS,
+        5,
+        [
+            RecordData::ns(&name("ns.example")),
+            RecordData::ns(&name("far.test")),
+        ],
+    );
+    let zone = zone(&[
+        ("example", servers),
+        ("ns.example", a([1])),
+        ("one.example", a([2])),
+        ("many.example", a(0..28)),
+    ]);
+    let ask = |qname: &str, rtype| {
+        let message = request(qname, rtype, None);
+        let query = Query::parse(&message).unwrap();
+        let looked_up = LookupName::from_wire(query.qname).unwrap();
+        let mut buffer = [0; 512];
+        let mut reply = Reply::start(&query, Transport::DATAGRAM, &mut buffer).unwrap();
+        let asked = Asked {
+            servers: true,
+            ..Asked::by_query(&query, &looked_up, 0)
+        };
+        respond(&zone, zone.lookup(&looked_up, rtype), &asked, &mut reply);
+        let length = reply.finish();
+        read(&buffer[..length])
+    };
+    assert_eq!(
+        ask("one.example", RecordType::A),
+        [
+            "NOERROR AA",
+            "an one.example. 5 IN A 192.0.2.2",
+            "ns example. 5 IN NS ns.example.",
+            "ns example. 5 IN NS far.test.",
+            "ar ns.example. 5 IN A 192.0.2.1",
+        ]
+    );
+    assert_eq!(
+        ask("example", RecordType::NS),
+        [
+            "NOERROR AA",
+            "an example. 5 IN NS ns.example.",
+            "an example. 5 IN NS far.test.",
+            "ar ns.example. 5 IN A 192.0.2.1",
+        ]
+    );
+    let many = ask("many.example", RecordType::A);
+    assert_eq!((many[0].as_str(), many.len()), ("NOERROR AA", 1 + 28));
+}
+
+mod signed;

@@ -7,15 +7,19 @@ use std::sync::Arc;
 pub use error::EditError;
 
 use super::entry::{self, Entry};
+use super::order::Order;
 use super::rrset;
 use super::shard::{NAMES_PER_SHARD, Shard};
 use super::{Inner, Page, SHARDS_PER_PAGE, Zone, hash, place};
 use crate::name::{Name, is_at_or_below};
-use crate::record::{RecordType, Rrset};
+use crate::record::{RecordData, RecordType, Rrset};
 use crate::wire::{is_wildcard, parent};
 
 /// A zone shrinks its list of shards when fewer than this many names would be in each.
 const TOO_FEW_PER_SHARD: usize = 4;
+
+/// How many shards can be asked for in advance: for 16 million names.
+const MOST_RESERVED: usize = 1 << 18;
 
 /// Changes to a zone that nobody sees until [`finish`](Edit::finish). A change that fails leaves
 /// the edit as it was.
@@ -52,7 +56,8 @@ impl Edit {
     ///
     /// When the name is not at or below the apex; the type is none that a zone can hold; the data
     /// does not suit the type; the set is larger than [`MAX_RRSET`](crate::MAX_RRSET); a CNAME
-    /// would stand beside other records or another CNAME (RFC 1034 §3.6.2, RFC 2181 §10.1); a
+    /// would stand beside other records or another CNAME (RFC 1034 §3.6.2, RFC 2181 §10.1), or a
+    /// DNAME beside another (RFC 6672 §2.4); a
     /// SOA would stand elsewhere than at the apex, or not alone.
     pub fn set(&mut self, name: &Name, rrset: &Rrset) -> Result<(), EditError> {
         if rrset.data.is_empty() {
@@ -85,13 +90,34 @@ impl Edit {
         Ok(true)
     }
 
-    /// The changed zone.
+    /// The records of a type at exactly this name, as they were put in.
+    pub fn rrset(&self, name: &Name, rtype: RecordType) -> Option<Rrset> {
+        let rrset = self.zone.find(name.as_wire())?.rrset(rtype)?;
+        let data = rrset.records().map(|record| RecordData::raw(record.data));
+        Some(Rrset {
+            rtype,
+            ttl: rrset.ttl(),
+            data: data.collect::<Result<_, _>>().ok()?,
+        })
+    }
+
+    /// Makes room for about this many names at once, for a zone that is known to grow to it.
+    pub fn reserve(&mut self, names: usize) {
+        let shards = names.div_ceil(NAMES_PER_SHARD).next_power_of_two();
+        if shards > self.zone.shard_count && shards <= MOST_RESERVED {
+            self.resize(shards);
+        }
+    }
+
+    /// The changed zone. In a signed zone this costs a pass over all names, to bring them into
+    /// order.
     pub fn finish(mut self) -> Zone {
         if self.zone.shard_count > 1 && self.zone.names < self.zone.shard_count * TOO_FEW_PER_SHARD
         {
             let shards = (self.zone.names * 2 / NAMES_PER_SHARD).next_power_of_two();
             self.resize(shards);
         }
+        self.zone.order = Order::of(&self.zone).map(Arc::new);
         Zone(Arc::new(self.zone))
     }
 
@@ -117,7 +143,8 @@ impl Edit {
         if rtype == RecordType::SOA && (*name != self.zone.apex || !is_single(rrset)) {
             return Err(EditError::SoaMisplaced { name: name.clone() });
         }
-        if rtype == RecordType::CNAME && !is_single(rrset) {
+        let alone = matches!(rtype, RecordType::CNAME | RecordType::DNAME);
+        if alone && !is_single(rrset) {
             return Err(EditError::Conflict {
                 name: name.clone(),
                 rtype,
@@ -158,7 +185,7 @@ impl Edit {
         let wire = name.as_wire();
         let old = self.zone.find(wire);
         let existed = old.is_some();
-        let was_cut = old.is_some_and(|old| old.is_cut());
+        let was_border = old.is_some_and(|old| old.is_border());
         let children = old.map_or(0, |old| old.children);
         let can_be_cut = *name != self.zone.apex && !is_wildcard(wire);
         let written = entry::write(wire, can_be_cut, children, &mut scratch, |out| {
@@ -172,12 +199,13 @@ impl Edit {
         let written = written.and_then(|()| self.check_room(name, scratch.len()));
         if written.is_ok() {
             let entry = Entry::read(&scratch);
-            let is_cut = entry.is_some_and(|entry| entry.is_cut());
+            let is_border = entry.is_some_and(|entry| entry.is_border());
             let soa = entry.and_then(|entry| entry.rrset(RecordType::SOA));
             if let Some(soa) = soa.and_then(rrset::negative_soa) {
                 self.zone.negative_soa = soa.into();
             }
-            self.zone.cuts = self.zone.cuts + usize::from(is_cut) - usize::from(was_cut);
+            self.zone.borders =
+                self.zone.borders + usize::from(is_border) - usize::from(was_border);
             if existed {
                 self.put(wire, &scratch);
             } else {

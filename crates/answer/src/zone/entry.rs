@@ -9,6 +9,9 @@ use crate::record::RecordType;
 /// The entry is a zone cut: it has NS records, is not the apex and not a wildcard.
 const CUT: u8 = 1;
 
+/// The entry has a DNAME record: the names below it are those below another name.
+const REDIRECT: u8 = 2;
+
 const FIXED: usize = 9;
 
 /// One name of a zone. Without RRsets it is an empty non-terminal: it exists because of the names
@@ -54,6 +57,16 @@ impl<'z> Entry<'z> {
         self.flags & CUT != 0
     }
 
+    /// Whether names below are taken from below another name (RFC 6672 §2.1).
+    pub(super) fn is_redirect(&self) -> bool {
+        self.flags & REDIRECT != 0
+    }
+
+    /// Whether what lies below the name is not found under its own name.
+    pub(super) fn is_border(&self) -> bool {
+        self.flags & (CUT | REDIRECT) != 0
+    }
+
     /// Whether nothing but the names below keeps the entry alive.
     pub(super) fn has_no_records(&self) -> bool {
         self.rrsets.is_empty()
@@ -96,9 +109,17 @@ pub(super) fn write<E>(
     if let Some(place) = out.get_mut(rrsets - 4..rrsets) {
         place.copy_from_slice(&length.to_le_bytes());
     }
-    let has_servers = Entry::read(out).is_some_and(|entry| entry.rrset(RecordType::NS).is_some());
+    let written = Entry::read(out);
+    let has = |rtype| written.is_some_and(|entry| entry.rrset(rtype).is_some());
+    let mut bits = 0;
+    if can_be_cut && has(RecordType::NS) {
+        bits |= CUT;
+    }
+    if has(RecordType::DNAME) {
+        bits |= REDIRECT;
+    }
     if let Some(place) = out.get_mut(flags) {
-        *place = if can_be_cut && has_servers { CUT } else { 0 };
+        *place = bits;
     }
     Ok(())
 }

@@ -177,11 +177,21 @@ pub(super) fn write(name: &Name, rrset: &Rrset, arena: &mut Vec<u8>) -> Result<(
         arena.extend_from_slice(&QUESTION_NAME);
         arena.extend_from_slice(&rtype.0.to_be_bytes());
         arena.extend_from_slice(&Class::IN.0.to_be_bytes());
-        arena.extend_from_slice(&rrset.ttl.min(MAX_TTL).to_be_bytes());
+        arena.extend_from_slice(&ttl(rrset, data).min(MAX_TTL).to_be_bytes());
         arena.extend_from_slice(&(data.as_bytes().len() as u16).to_be_bytes());
         arena.extend_from_slice(data.as_bytes());
     }
     Ok(())
+}
+
+/// The TTL of a record. Signatures are no set: each has that of what it signs (RFC 4034 §3), which
+/// stands in it (§3.1.4).
+fn ttl(rrset: &Rrset, data: &RecordData) -> u32 {
+    let signed = || data.as_bytes().get(4..8)?.first_chunk().copied();
+    match rrset.rtype {
+        RecordType::RRSIG => signed().map_or(rrset.ttl, u32::from_be_bytes),
+        _ => rrset.ttl,
+    }
 }
 
 fn write_header(rtype: RecordType, count: u32, length: u32, arena: &mut Vec<u8>) {

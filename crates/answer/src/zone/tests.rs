@@ -34,6 +34,7 @@ fn outcome(zone: &Zone, asked: &str, rtype: RecordType) -> &'static str {
         Lookup::NoSuchName => "no such name",
         Lookup::Alias(_) => "alias",
         Lookup::Cut(_) => "cut",
+        Lookup::Redirect(_) => "redirect",
         Lookup::NotHere => "not here",
     }
 }
@@ -221,7 +222,7 @@ fn cuts_and_wildcards_are_forgotten_when_the_last_one_goes() {
         ("*.b.example", a(1)),
         ("example", pointing(RecordType::NS, "ns.test")),
     ]);
-    assert_eq!((zone.0.cuts, zone.0.wildcards), (1, 2));
+    assert_eq!((zone.0.borders, zone.0.wildcards), (1, 2));
     let mut edit = zone.edit();
     for (owner, rtype) in [
         ("sub.example", RecordType::NS),
@@ -231,7 +232,7 @@ fn cuts_and_wildcards_are_forgotten_when_the_last_one_goes() {
         assert_eq!(edit.remove(&name(owner), rtype), Ok(true));
     }
     let zone = edit.finish();
-    assert_eq!((zone.0.cuts, zone.0.wildcards), (0, 0));
+    assert_eq!((zone.0.borders, zone.0.wildcards), (0, 0));
 }
 
 #[test]

@@ -95,12 +95,12 @@ impl fmt::Display for EditError {
             }
             Self::Conflict {
                 name,
-                rtype: RecordType::CNAME,
-                present: RecordType::CNAME,
-            } => {
+                rtype,
+                present,
+            } if rtype == present => {
                 write!(
                     formatter,
-                    "{name}: a name has one CNAME at most; keep one of them"
+                    "{name}: a name has one {rtype} at most; keep one of them"
                 )
             }
             Self::Conflict {
