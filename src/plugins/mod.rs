@@ -23,6 +23,7 @@ pub mod health;
 mod hostname;
 pub mod hosts;
 pub mod identity;
+pub mod loadbalance;
 pub mod local;
 pub mod metadata;
 pub mod minimal;
@@ -59,6 +60,7 @@ pub const DIRECTIVES: &[Definition] = &[
     local::LOCAL,
     any::ANY,
     chaos::CHAOS,
+    loadbalance::LOADBALANCE,
     acl::ACL,
     header::HEADER,
     minimal::MINIMAL,

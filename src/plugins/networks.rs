@@ -47,7 +47,6 @@ impl Network {
     }
 
     /// Whether an address lies in it.
-    #[cfg(test)]
     pub(crate) fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         address.is_ipv4() == self.first.is_ipv4() && masked(address, self.length) == self.first

@@ -52,7 +52,7 @@ pub use record::{
 };
 pub use reply::{
     Asked, NoRoom, OUR_UDP_SIZE, Outcome, Owner, Proofs, RelayedRecord, Reply, Section, Transport,
-    WrittenRecord, answer_from_zone, respond,
+    WrittenRecord, WrittenSet, WrittenSets, answer_from_zone, respond,
 };
 pub use request::{Request, RequestEdns};
 pub use zone::{

@@ -441,20 +441,20 @@ impl<'a> Iterator for MessageRecords<'a> {
 }
 
 /// An uncompressed name on the stack.
-struct Expanded {
+pub(crate) struct Expanded {
     wire: [u8; MAX_NAME],
     length: usize,
 }
 
 impl Expanded {
-    fn as_slice(&self) -> &[u8] {
+    pub(crate) fn as_slice(&self) -> &[u8] {
         self.wire.get(..self.length).unwrap_or(&[0])
     }
 }
 
 /// Reads a name that may be compressed and follows its pointers, each of which must lead to before
 /// the labels that led to it, so that the walk ends (RFC 1035 §4.1.4).
-fn expand<'a>(bytes: &'a [u8], reader: &mut Reader<'a>) -> Option<Expanded> {
+pub(crate) fn expand<'a>(bytes: &'a [u8], reader: &mut Reader<'a>) -> Option<Expanded> {
     let mut name = Expanded {
         wire: [0; MAX_NAME],
         length: 0,

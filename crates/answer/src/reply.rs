@@ -3,6 +3,7 @@
 mod edit;
 mod edns;
 mod fit;
+mod order;
 mod place;
 mod relay;
 mod respond;
@@ -10,6 +11,7 @@ mod transport;
 mod ttl;
 
 pub use edit::WrittenRecord;
+pub use order::{WrittenSet, WrittenSets};
 pub use place::{Owner, Section};
 pub use relay::RelayedRecord;
 pub use respond::{Asked, Outcome, Proofs, answer_from_zone, respond};

@@ -96,15 +96,24 @@ impl<'a> Reader<'a> {
 
     /// Steps over a name that may end in a compression pointer. The pointer is not followed.
     pub(crate) fn skip_name(&mut self) -> Option<()> {
+        self.pointer().map(drop)
+    }
+
+    /// Steps over a name and gives the offset that it points to at its end, if it does.
+    pub(crate) fn pointer(&mut self) -> Option<Option<usize>> {
         let start = self.position;
         loop {
             let length = self.u8()?;
             match length {
-                0 => return Some(()),
+                0 => return Some(None),
                 1..=63 => {
                     self.take(usize::from(length))?;
                 }
-                0xc0..=0xff => return self.u8().map(drop),
+                0xc0..=0xff => {
+                    let low = self.u8()?;
+                    let target = u16::from_be_bytes([length & 0x3f, low]);
+                    return Some(Some(usize::from(target)));
+                }
                 _ => return None,
             }
             if self.position - start > MAX_NAME {

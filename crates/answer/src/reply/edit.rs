@@ -95,7 +95,7 @@ fn written(
 }
 
 /// The record at a position, in the first section that has records left.
-fn next(message: &[u8], position: usize, left: &mut Counts) -> Option<WrittenRecord> {
+pub(super) fn next(message: &[u8], position: usize, left: &mut Counts) -> Option<WrittenRecord> {
     let (section, count) = if left.answer > 0 {
         (Section::Answer, &mut left.answer)
     } else if left.authority > 0 {
