@@ -16,6 +16,7 @@ pub mod chaos;
 pub mod coredns;
 pub mod erratic;
 pub mod exchange;
+pub mod forward;
 #[cfg(test)]
 pub(crate) mod harness;
 pub mod header;
@@ -67,6 +68,7 @@ pub const DIRECTIVES: &[Definition] = &[
     hosts::HOSTS,
     identity::IDENTITY,
     identity::IDETCD,
+    forward::FORWARD,
     erratic::ERRATIC,
     whoami::WHOAMI,
 ];

@@ -8,6 +8,7 @@
 
 mod admin;
 mod documents;
+mod forward;
 mod front_door;
 mod hosts;
 mod identity;

@@ -1,5 +1,7 @@
 //! A reply that came from elsewhere, checked once before anything of it is used.
 
+mod letters;
+
 use std::error::Error;
 use std::fmt;
 

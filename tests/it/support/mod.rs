@@ -5,3 +5,4 @@ pub(crate) mod dns;
 pub(crate) mod etcd;
 pub(crate) mod gate;
 pub(crate) mod http;
+pub(crate) mod upstream;
