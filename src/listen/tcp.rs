@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
+use std::net::{SocketAddr, TcpListener as StdListener};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,7 +64,7 @@ impl Acceptor {
         let (stop, stopping) = watch::channel(false);
         let (alive, ended) = mpsc::channel(1);
         let service = Service {
-            local: socket.local_addr()?.ip(),
+            local: socket.local_addr()?,
             routes: routes.clone(),
             shared: shared.clone(),
             stop: stopping,
@@ -117,7 +117,7 @@ impl Acceptor {
 /// What every connection of an address needs.
 #[derive(Clone, Debug)]
 struct Service {
-    local: IpAddr,
+    local: SocketAddr,
     routes: Arc<ArcSwap<Routes>>,
     shared: Arc<Shared>,
     stop: watch::Receiver<bool>,
@@ -198,14 +198,12 @@ impl Service {
     async fn converse(self, stream: TcpStream, peer: SocketAddr) {
         // Replies are written whole, so waiting for more to send only delays them.
         let _ = stream.set_nodelay(true);
-        let local = stream
-            .local_addr()
-            .map_or(self.local, |local| local.ip())
-            .to_canonical();
+        let local = stream.local_addr().unwrap_or(self.local);
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let client = Client {
             peer,
-            local: Some(local),
+            local: Some(local.ip().to_canonical()),
+            local_port: local.port(),
             transport: Transport::Tcp,
             received: std::time::Instant::now(),
         };

@@ -55,6 +55,7 @@ impl Workers {
         for (number, socket) in sockets.into_iter().enumerate() {
             let started = Handle::new(socket).and_then(|handle| {
                 let worker = Worker {
+                    port: handle.socket.local_addr()?.port(),
                     late: Late {
                         socket: handle.batches.clone(),
                         shared: shared.clone(),
@@ -119,6 +120,7 @@ impl Handle {
 }
 
 struct Worker {
+    port: u16,
     late: Late,
     routes: Arc<ArcSwap<Routes>>,
     counters: Arc<Counters>,
@@ -153,6 +155,7 @@ impl Worker {
                 let client = Client {
                     peer: request.peer,
                     local: request.local,
+                    local_port: self.port,
                     transport: Transport::Udp,
                     received,
                 };

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use answer::{LookupName, MessageEdns, Query, Rcode, Reply};
+use answer::{LookupName, MessageEdns, MessageRecord, Query, Rcode, RelayedRecord, Reply};
 
 use super::chain::Chain;
 use crate::resolver::{Answer, Resolver};
@@ -80,6 +80,8 @@ pub struct Client {
     pub peer: SocketAddr,
     /// The address that was asked, where that is known.
     pub local: Option<IpAddr>,
+    /// The port that was asked.
+    pub local_port: u16,
     /// How the request came.
     pub transport: Transport,
     /// When it came; of all requests that were received at once, when they were.
@@ -123,6 +125,22 @@ impl Exchange<'_, '_> {
     /// code and flags, its extended errors, and what there is to know of it.
     pub fn adopt(&mut self, answer: Answer) {
         self.reply.relay(&answer.message, 0, 0);
+        self.take_over(answer);
+    }
+
+    /// The same with an answer to another question than the client's: `change` says what becomes
+    /// of each record.
+    pub fn adopt_changed(
+        &mut self,
+        answer: Answer,
+        change: impl FnMut(&MessageRecord<'_>) -> RelayedRecord,
+    ) {
+        self.reply.relay_changed(&answer.message, change);
+        self.take_over(answer);
+    }
+
+    /// Takes over all of an answer but its records, code and flags.
+    fn take_over(&mut self, answer: Answer) {
         let edns = answer.message.edns();
         for (code, data) in edns.into_iter().flat_map(MessageEdns::options) {
             if code == EXTENDED_ERROR {

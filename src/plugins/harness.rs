@@ -77,6 +77,7 @@ impl Server {
             client: Client {
                 peer: "192.0.2.1:5353".parse().unwrap(),
                 local: Some([192, 0, 2, 53].into()),
+                local_port: 53,
                 transport: Transport::Udp,
                 received: Instant::now(),
             },

@@ -31,6 +31,8 @@ pub mod minimal;
 pub(crate) mod networks;
 pub mod nsid;
 pub mod ready;
+mod regular;
+pub mod rewrite;
 pub mod root;
 pub mod setup;
 pub mod whoami;
@@ -62,6 +64,7 @@ pub const DIRECTIVES: &[Definition] = &[
     any::ANY,
     chaos::CHAOS,
     loadbalance::LOADBALANCE,
+    rewrite::REWRITE,
     acl::ACL,
     header::HEADER,
     minimal::MINIMAL,

@@ -136,6 +136,7 @@ fn answer(routes: &Arc<Routes>, request: &[u8]) -> (Reply, Tally) {
     let client = Client {
         peer: "192.0.2.1:5353".parse().unwrap(),
         local: None,
+        local_port: 53,
         transport: Transport::Udp,
         received: std::time::Instant::now(),
     };

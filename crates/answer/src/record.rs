@@ -113,11 +113,7 @@ impl FromStr for RecordType {
             .find(|(_, mnemonic)| mnemonic.eq_ignore_ascii_case(text))
             .map(|(rtype, _)| *rtype)
             .or_else(|| numbered("TYPE", text).map(RecordType))
-            .ok_or_else(|| BadMnemonic {
-                what: "record type",
-                prefix: "TYPE",
-                text: text.into(),
-            })
+            .ok_or_else(|| BadMnemonic::new("record type", "TYPE", text))
     }
 }
 
@@ -130,11 +126,17 @@ impl Class {
     pub const IN: Class = Class(1);
     /// Chaos, where servers tell about themselves (RFC 4892).
     pub const CH: Class = Class(3);
+    /// Hesiod, a directory of users (RFC 1035 §3.2.4).
+    pub const HS: Class = Class(4);
     /// Any class.
     pub const ANY: Class = Class(255);
 
-    const MNEMONICS: [(Class, &str); 3] =
-        [(Class::IN, "IN"), (Class::CH, "CH"), (Class::ANY, "ANY")];
+    const MNEMONICS: [(Class, &str); 4] = [
+        (Class::IN, "IN"),
+        (Class::CH, "CH"),
+        (Class::HS, "HS"),
+        (Class::ANY, "ANY"),
+    ];
 }
 
 /// Shows the mnemonic, or `CLASS` and the number (RFC 3597 §5).
@@ -157,16 +159,12 @@ impl FromStr for Class {
             .find(|(_, mnemonic)| mnemonic.eq_ignore_ascii_case(text))
             .map(|(class, _)| *class)
             .or_else(|| numbered("CLASS", text).map(Class))
-            .ok_or_else(|| BadMnemonic {
-                what: "class",
-                prefix: "CLASS",
-                text: text.into(),
-            })
+            .ok_or_else(|| BadMnemonic::new("class", "CLASS", text))
     }
 }
 
 /// Reads `prefix` in any case and the decimal number after it.
-fn numbered(prefix: &str, text: &str) -> Option<u16> {
+pub(crate) fn numbered(prefix: &str, text: &str) -> Option<u16> {
     let (start, digits) = text.split_at_checked(prefix.len())?;
     let all_digits = digits.bytes().all(|digit| digit.is_ascii_digit());
     (start.eq_ignore_ascii_case(prefix) && all_digits)
@@ -174,12 +172,22 @@ fn numbered(prefix: &str, text: &str) -> Option<u16> {
         .flatten()
 }
 
-/// A word that is not a record type or class.
+/// A word that is not a record type, a class or a response code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadMnemonic {
     what: &'static str,
     prefix: &'static str,
     text: String,
+}
+
+impl BadMnemonic {
+    pub(crate) fn new(what: &'static str, prefix: &'static str, text: &str) -> Self {
+        Self {
+            what,
+            prefix,
+            text: text.into(),
+        }
+    }
 }
 
 impl fmt::Display for BadMnemonic {

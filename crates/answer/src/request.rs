@@ -1,6 +1,6 @@
 //! Writing queries: to other servers, and to ourselves.
 
-use crate::query::{HEADER, Query};
+use crate::query::{EdnsOptions, HEADER, Query};
 use crate::record::{Class, RecordType};
 use crate::reply::OUR_UDP_SIZE;
 
@@ -48,6 +48,11 @@ impl Default for RequestEdns {
 }
 
 impl RequestEdns {
+    /// The options, each with its code and data.
+    pub fn options(&self) -> EdnsOptions<'_> {
+        EdnsOptions::new(&self.options)
+    }
+
     /// Adds an option. One that is too long for an OPT record is left out.
     pub fn push_option(&mut self, code: u16, data: &[u8]) {
         let Ok(length) = u16::try_from(data.len()) else {

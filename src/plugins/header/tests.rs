@@ -49,6 +49,7 @@ fn ask(rules: &[Rule], recursion_desired: bool, waits: bool) -> Message {
     let client = Client {
         peer: "192.0.2.1:5353".parse().unwrap(),
         local: None,
+        local_port: 53,
         transport: Transport::Udp,
         received: Instant::now(),
     };

@@ -63,6 +63,7 @@ fn names_behind(plugin: &Identity, address: &str) -> Option<(Rcode, Vec<String>,
     let client = Client {
         peer: ([127, 0, 0, 1], 53).into(),
         local: None,
+        local_port: 53,
         transport: Transport::Tcp,
         received: Instant::now(),
     };
