@@ -7,7 +7,7 @@ use std::sync::Arc;
 use answer::{LookupName, Message, Query, Rcode, Reply, Request};
 
 use crate::plugins::exchange::Way;
-use crate::plugins::{Chain, Client, Exchange, Origin, Progress, Resume, Stage, Step};
+use crate::plugins::{Chain, Client, Exchange, Origin, Progress, Resume, Stage, Step, Wait};
 use crate::routes::Routes;
 use crate::serve::deferred::{Deferred, Late, PATIENCE};
 
@@ -147,20 +147,34 @@ impl Resolver {
             }
             Progress::Deferred { job, stage } => {
                 let deferred = Deferred::new(&exchange, bytes.as_slice(), job, stage);
-                let request = request.clone();
-                Asking::Waiting(Box::pin(async move {
-                    match deferred.wait(PATIENCE).await {
-                        Ok(Some(Late {
-                            reply,
-                            origin,
-                            failure,
-                        })) => read(&request, &reply, reply.len(), origin, failure),
-                        Ok(None) => withheld(&request),
-                        Err(_) => failed(&request, "no answer in time"),
-                    }
-                }))
+                Asking::Waiting(Box::pin(finish(deferred, request.clone())))
             }
         }
+    }
+}
+
+/// Goes on with what the plugins behind the current one have begun for a query, without it: gives
+/// their answer to the same question, for whoever wants to have it.
+pub(crate) fn take_over(
+    exchange: &Exchange<'_, '_>,
+    wait: Wait,
+) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
+    let request = Request::like(exchange.query);
+    let bytes = request.to_bytes();
+    let deferred = Deferred::new(exchange, &bytes, wait.job, wait.stage);
+    let deferred = deferred.inside(exchange.way.index + 1);
+    Box::pin(finish(deferred, request))
+}
+
+async fn finish(deferred: Deferred, request: Request) -> Answer {
+    match deferred.wait(PATIENCE).await {
+        Ok(Some(Late {
+            reply,
+            origin,
+            failure,
+        })) => read(&request, &reply, reply.len(), origin, failure),
+        Ok(None) => withheld(&request),
+        Err(_) => failed(&request, "no answer in time"),
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use answer::{Class, Rcode};
 
-use super::{After, Classes, Exchange, Incoming, Job, Plugin, Step};
+use super::{After, Classes, Exchange, Incoming, Job, Plugin, Step, Wait};
 
 /// Extended error code: something else (RFC 8914 §4.1).
 const OTHER_ERROR: u16 = 0;
@@ -88,7 +88,7 @@ impl Chain {
                     Place::Past => Stage::End(exchange.way.base),
                     Place::Skipped => Stage::Down(index + 1),
                     Place::Plugin(plugin) => match plugin.request(exchange) {
-                        Step::Defer(job) => return Progress::Deferred { job, stage },
+                        Step::Defer(job) => return self.wait(exchange, Wait { job, stage }, index),
                         step => self.after(stage, &step),
                     },
                 },
@@ -99,7 +99,10 @@ impl Chain {
                     }
                     Place::Skipped => Stage::End(index + 1),
                     Place::Plugin(plugin) => match plugin.at_end(exchange) {
-                        Step::Defer(job) => return Progress::Deferred { job, stage },
+                        Step::Defer(job) => {
+                            let passed = self.plugins.len();
+                            return self.wait(exchange, Wait { job, stage }, passed);
+                        }
                         step => self.after(stage, &step),
                     },
                 },
@@ -114,6 +117,17 @@ impl Chain {
                 }
             };
         }
+    }
+
+    /// A query has to wait that has passed the plugins before this number.
+    fn wait(&self, exchange: &mut Exchange<'_, '_>, mut wait: Wait, passed: usize) -> Progress {
+        for index in (exchange.way.base..passed).rev() {
+            if let Place::Plugin(plugin) = self.at(index, exchange) {
+                wait = plugin.before_waiting(exchange, wait);
+            }
+        }
+        let Wait { job, stage } = wait;
+        Progress::Deferred { job, stage }
     }
 
     /// What stands at a place, for this query.

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
-use answer::{LookupName, MessageEdns, MessageRecord, Query, Rcode, RelayedRecord, Reply};
+use answer::{LookupName, Message, MessageEdns, MessageRecord, Query, Rcode, RelayedRecord, Reply};
 
 use super::chain::Chain;
 use crate::resolver::{Answer, Resolver};
@@ -106,6 +106,8 @@ pub enum Origin {
     Own,
     /// From another server, or at some cost: worth being cached.
     Elsewhere,
+    /// From the cache of this server, or by way of it: its TTLs are as they are to be told.
+    Cached,
 }
 
 impl Exchange<'_, '_> {
@@ -119,6 +121,13 @@ impl Exchange<'_, '_> {
     #[must_use]
     pub fn server(&self) -> Resolver {
         Resolver::whole(self.way, self.client)
+    }
+
+    /// Gives the client a message in place of what is written: its records with `age` seconds
+    /// taken off their TTLs, its code and flags, and its extended errors.
+    pub fn tell(&mut self, message: &Message, age: u32) {
+        self.reply.relay(message, age, 0);
+        self.tell_errors(message);
     }
 
     /// Gives the client an answer that came from inside, in place of what is written: its records,
@@ -141,17 +150,22 @@ impl Exchange<'_, '_> {
 
     /// Takes over all of an answer but its records, code and flags.
     fn take_over(&mut self, answer: Answer) {
-        let edns = answer.message.edns();
-        for (code, data) in edns.into_iter().flat_map(MessageEdns::options) {
-            if code == EXTENDED_ERROR {
-                self.reply.option(code, data);
-            }
-        }
+        self.tell_errors(&answer.message);
         if answer.withheld {
             self.reply.withhold();
         }
         self.origin = answer.origin;
         self.failure = answer.failure;
+    }
+
+    /// Passes on the extended errors of a message.
+    fn tell_errors(&mut self, message: &Message) {
+        let edns = message.edns();
+        for (code, data) in edns.into_iter().flat_map(MessageEdns::options) {
+            if code == EXTENDED_ERROR {
+                self.reply.option(code, data);
+            }
+        }
     }
 
     /// The query as it came.

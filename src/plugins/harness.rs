@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use answer::{LookupName, Message, Name, Query, RecordType, Request};
 use axum::body::Body;
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::setup::{Build, build_chains};
-use super::{Client, Incoming, Transport};
+use super::{Client, Incoming, Part, PlannedPart, Transport};
 use crate::admin::{self, Admin};
 use crate::config::{self, DNS_PORT, Text};
 use crate::counters::Tally;
@@ -41,13 +41,28 @@ impl Server {
         Self::corefile(&format!(".:{DNS_PORT} {{\n{directives}\n}}\n"))
     }
 
+    /// The same with a plugin of the test's own behind them, of which there is at least one.
+    pub(crate) fn block_before(directives: &str, part: Box<dyn Part>) -> Self {
+        let text = format!(".:{DNS_PORT} {{\n{directives}\n}}\n");
+        Self::build(&text, Some(part))
+    }
+
     /// All blocks of a Corefile, which must be right.
     pub(crate) fn corefile(text: &str) -> Self {
+        Self::build(text, None)
+    }
+
+    fn build(text: &str, last: Option<Box<dyn Part>>) -> Self {
         let mut sources = Sources::new();
         let text = as_text(text);
         let checked = config::check(&mut sources, &text, DNS_PORT, &ProcessEnvironment);
-        let configuration =
+        let mut configuration =
             checked.unwrap_or_else(|errors| panic!("{}", config::render(&errors, &sources, false)));
+        if let Some(part) = last {
+            let parts = &mut configuration.blocks[0].parts;
+            let span = parts[0].span;
+            parts.push(PlannedPart { span, part });
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -131,6 +146,16 @@ impl Server {
             chain: self.routes.find(&name, &query)?,
         };
         incoming.metadata(label)
+    }
+
+    /// Has queries come so much later than the last ones did.
+    pub(crate) fn later(&mut self, time: Duration) {
+        self.client.received += time;
+    }
+
+    /// What is served.
+    pub(crate) fn routes(&self) -> &Arc<Routes> {
+        &self.routes
     }
 
     /// Sends a query; gives the reply if there is one.

@@ -10,6 +10,7 @@ pub mod any;
 pub mod bind;
 pub mod blocks;
 pub mod bufsize;
+pub mod cache;
 pub mod cancel;
 pub mod chain;
 pub mod chaos;
@@ -40,6 +41,7 @@ pub mod zones;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 pub use blocks::{Block, Blocks};
 pub use chain::{Chain, Progress, Stage};
@@ -66,6 +68,7 @@ pub const DIRECTIVES: &[Definition] = &[
     loadbalance::LOADBALANCE,
     rewrite::REWRITE,
     acl::ACL,
+    cache::CACHE,
     header::HEADER,
     minimal::MINIMAL,
     hosts::HOSTS,
@@ -105,8 +108,19 @@ pub trait Plugin: Send + Sync + 'static {
         true
     }
 
+    /// What it counts, if it is a cache.
+    fn cache(&self) -> Option<Arc<cache::Statistics>> {
+        None
+    }
+
     /// On the way in. It takes no lock, does not allocate and never waits.
     fn request(&self, exchange: &mut Exchange<'_, '_>) -> Step;
+
+    /// Asked, the nearest first, when a plugin behind this one has to wait, before it does. Whoever
+    /// knows of a better thing to wait for gives that; a job that is dropped instead has not begun.
+    fn before_waiting(&self, _exchange: &mut Exchange<'_, '_>, wait: Wait) -> Wait {
+        wait
+    }
 
     /// On the way back, for every plugin that was passed, the one that answered included.
     fn response(&self, _exchange: &mut Exchange<'_, '_>) -> After {
@@ -148,6 +162,15 @@ pub enum After {
     Done,
     /// It has to wait. The reply so far is gone after it: the job's [`Resume`] writes it anew.
     Defer(Job),
+}
+
+/// A query that is about to wait.
+pub struct Wait {
+    /// What it waits for.
+    pub job: Job,
+    /// Where it goes on afterwards: what the job's [`Resume`] says is taken for the word of the
+    /// plugin there.
+    pub stage: Stage,
 }
 
 /// What a query waits for. It owns all that it needs and is run away from the query path.

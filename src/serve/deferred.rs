@@ -65,6 +65,18 @@ impl Deferred {
         }
     }
 
+    /// Goes no further up than to the plugins from this number on, as a query from inside, which
+    /// has no deadline of its own.
+    #[must_use]
+    pub(crate) fn inside(self, base: usize) -> Self {
+        Self {
+            base,
+            depth: self.depth.saturating_add(1),
+            deadline: None,
+            ..self
+        }
+    }
+
     /// Waits and gives the reply, or [`None`] where there is none.
     ///
     /// A query that waits longer than 10 s is told SERVFAIL, and so is one that meets a panic.

@@ -8,7 +8,7 @@ use std::fmt;
 use crate::name::Name;
 use crate::query::{EdnsOptions, HEADER};
 use crate::rcode::Rcode;
-use crate::record::{Class, RecordData, RecordType};
+use crate::record::{Class, MAX_TTL, RecordData, RecordType};
 use crate::reply::Section;
 use crate::request::Request;
 use crate::wire::{MAX_NAME, Reader};
@@ -203,10 +203,26 @@ impl Message {
             .filter(move |record| record.section == section)
     }
 
+    /// Gives each record the TTL that `new` makes of it, in seconds.
+    pub fn map_ttls(&mut self, mut new: impl FnMut(&MessageRecord<'_>) -> u32) {
+        let ttls: Vec<u32> = self.records().map(|record| new(&record)).collect();
+        for (at, ttl) in self.ttls.iter().zip(ttls) {
+            let at = usize::from(*at);
+            if let Some(place) = self.bytes.get_mut(at..at + 4) {
+                place.copy_from_slice(&ttl.min(MAX_TTL).to_be_bytes());
+            }
+        }
+    }
+
     /// How many octets the message takes in memory.
     pub fn memory(&self) -> usize {
         let options = self.edns.as_ref().map_or(0, |edns| edns.options.len());
         size_of::<Self>() + self.bytes.len() + 2 * self.ttls.len() + options
+    }
+
+    /// The same with this response code, whose upper bits no header has.
+    pub(crate) fn with_rcode(self, rcode: Rcode) -> Self {
+        Self { rcode, ..self }
     }
 
     pub(crate) fn counts(&self) -> Counts {

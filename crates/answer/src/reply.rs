@@ -415,29 +415,37 @@ impl<'b> Reply<'b> {
             None if self.rcode.extended_bits() != 0 => Rcode::SERVFAIL,
             None => self.rcode,
         };
+        let header = self.header(rcode);
+        if let Some(place) = self.out.first_chunk_mut::<HEADER>() {
+            *place = header;
+        }
+        self.position
+    }
+
+    /// The header of the reply as far as it is written, with this code.
+    pub(super) fn header(&self, rcode: Rcode) -> [u8; HEADER] {
         let Counts {
             answer,
             authority,
             additional,
         } = self.counts;
-        if let Some(header) = self.out.first_chunk_mut::<HEADER>() {
-            let [_, _, flags0, flags1, _, _, an0, an1, ns0, ns1, ar0, ar1] = header;
-            let bit = |set: bool, mask: u8| if set { mask } else { 0 };
-            // The opcode is the client's, and so is CD.
-            *flags0 = 0x80
-                | (*flags0 & 0x78)
-                | bit(self.authoritative, 0x04)
-                | bit(self.truncated, 0x02)
-                | bit(self.recursion_desired, 0x01);
-            *flags1 = bit(self.recursion_available, 0x80)
-                | bit(self.authentic && self.authentic_understood, 0x20)
-                | (*flags1 & 0x10)
-                | rcode.header_bits();
-            [*an0, *an1] = answer.to_be_bytes();
-            [*ns0, *ns1] = authority.to_be_bytes();
-            [*ar0, *ar1] = additional.to_be_bytes();
-        }
-        self.position
+        let mut header = self.out.first_chunk().copied().unwrap_or([0; HEADER]);
+        let [_, _, flags0, flags1, _, _, an0, an1, ns0, ns1, ar0, ar1] = &mut header;
+        let bit = |set: bool, mask: u8| if set { mask } else { 0 };
+        // The opcode is the client's, and so is CD.
+        *flags0 = 0x80
+            | (*flags0 & 0x78)
+            | bit(self.authoritative, 0x04)
+            | bit(self.truncated, 0x02)
+            | bit(self.recursion_desired, 0x01);
+        *flags1 = bit(self.recursion_available, 0x80)
+            | bit(self.authentic && self.authentic_understood, 0x20)
+            | (*flags1 & 0x10)
+            | rcode.header_bits();
+        [*an0, *an1] = answer.to_be_bytes();
+        [*ns0, *ns1] = authority.to_be_bytes();
+        [*ar0, *ar1] = additional.to_be_bytes();
+        header
     }
 
     /// Turns to a section. Returns whether records may be added to it: not when a later one has

@@ -1,6 +1,8 @@
 //! Looking at what is written of a reply, and changing it.
 
 use super::{Counts, Reply, Section};
+use crate::message::Message;
+use crate::query::HEADER;
 use crate::record::{Class, MAX_TTL, RecordType};
 use crate::wire::Reader;
 
@@ -40,6 +42,15 @@ impl Reply<'_> {
     /// [`finish`](Reply::finish).
     pub fn message(&self) -> &[u8] {
         self.out.get(..self.position).unwrap_or(&[])
+    }
+
+    /// What is written as a message of its own, without the options; [`None`] where a record's data
+    /// are malformed. Allocates.
+    pub fn to_message(&self) -> Option<Message> {
+        let mut bytes = self.message().to_vec();
+        *bytes.first_chunk_mut::<HEADER>()? = self.header(self.rcode);
+        let message = Message::parse(&bytes).ok()?;
+        Some(message.with_rcode(self.rcode))
     }
 
     /// How many records there are in all sections.

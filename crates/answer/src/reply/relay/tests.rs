@@ -197,3 +197,34 @@ fn ad_is_told_to_those_who_understand_it() {
         assert_eq!(got.is_authentic(), told);
     }
 }
+
+/// If this fails, what a cache keeps is not what its first client was told.
+#[test]
+fn what_is_written_becomes_a_message() {
+    let bytes = request(Some(1232));
+    let query = Query::parse(&bytes).unwrap();
+    let mut out = vec![0; 65_535];
+    let mut reply = Reply::start(&query, Transport::DATAGRAM, &mut out).unwrap();
+    let original = message(3);
+    reply.relay(&original, 0, 0);
+    reply.set_rcode(crate::Rcode::new(23));
+    reply.set_authoritative(true);
+    reply.extended_error(3, "stale");
+    let mut kept = reply.to_message().unwrap();
+    assert_eq!(kept.qname(), NAME);
+    assert_eq!(kept.rcode().value(), 23);
+    assert!(kept.is_authoritative() && kept.is_recursion_available());
+    assert!(!kept.is_truncated() && kept.edns().is_none());
+    let seen = |message: &Message| -> Vec<(Section, u32, Vec<u8>)> {
+        let records = message.records();
+        records
+            .map(|record| (record.section, record.ttl, record.data()))
+            .collect()
+    };
+    assert_eq!(seen(&kept), seen(&original));
+    kept.map_ttls(|record| record.ttl * 2);
+    let doubled = seen(&original)
+        .into_iter()
+        .map(|(section, ttl, data)| (section, 2 * ttl, data));
+    assert_eq!(seen(&kept), doubled.collect::<Vec<_>>());
+}
