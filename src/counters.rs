@@ -6,14 +6,15 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use crate::metrics::{Family, Scrape};
 use crate::mutex::locked;
 
 /// Defines each count once: its meaning, its place, its name in logs.
 macro_rules! counts {
-    ($($(#[$doc:meta])* $name:ident $word:literal,)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident $word:literal,)*) => {
         /// What is counted.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Count { $($(#[$doc])* $name,)* }
+        pub enum Count { $($(#[doc = $doc])* $name,)* }
 
         impl Count {
             /// Every count.
@@ -23,6 +24,19 @@ macro_rules! counts {
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Count::$name => $word,)* }
+            }
+
+            /// What is told of it as a metric.
+            fn family(self) -> &'static Family {
+                match self {
+                    $(Count::$name => {
+                        const FAMILY: Family = Family::counter(
+                            concat!("callsign_", $word, "_total"),
+                            concat!($($doc),*).trim_ascii(),
+                        );
+                        &FAMILY
+                    })*
+                }
             }
         }
     };
@@ -48,14 +62,20 @@ counts! {
     /// Replies that the system did not take.
     Unsent "unsent",
     /// Receives that the system refused.
-    ReceiveErrors "receive errors",
+    ReceiveErrors "receive_errors",
     /// TCP connections that were accepted.
     Connections "connections",
     /// TCP connections that were closed at once because their peer has too many.
-    Rejected "rejected connections",
+    Rejected "rejected_connections",
     /// Accepts that the system refused.
-    AcceptErrors "accept errors",
+    AcceptErrors "accept_errors",
 }
+
+/// CoreDNS's name for the panics.
+const PANICS: Family = Family::counter(
+    "coredns_panics_total",
+    "Queries that met a programming error and were told SERVFAIL.",
+);
 
 const COUNTS: usize = Count::ALL.len();
 
@@ -132,6 +152,15 @@ impl Statistics {
         fold_ended(&mut workers);
         workers.push(counters.clone());
         counters
+    }
+
+    /// Adds the sums, and those that have another name in CoreDNS.
+    pub fn collect(&self, scrape: &mut Scrape) {
+        let total = self.total();
+        for count in Count::ALL {
+            scrape.counter(count.family(), &[], total.get(*count));
+        }
+        scrape.counter(&PANICS, &[], total.get(Count::Panics));
     }
 
     /// The sums over all workers.

@@ -20,6 +20,7 @@ pub mod counters;
 pub mod current;
 pub mod identity;
 pub mod listen;
+pub mod metrics;
 mod mutex;
 pub mod plugins;
 pub mod reason;

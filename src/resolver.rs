@@ -112,7 +112,10 @@ impl Resolver {
         };
         let found = match &self.below {
             Some((chain, base)) => Some((chain, *base)),
-            None => self.routes.find(&name, &query).map(|chain| (chain, 0)),
+            None => self
+                .routes
+                .find(&name, &query)
+                .map(|route| (&route.chain, 0)),
         };
         let Some((chain, base)) = found else {
             return Asking::Ready(empty(request, Rcode::REFUSED));
@@ -129,6 +132,7 @@ impl Resolver {
             origin: Origin::default(),
             failure: None,
             deadline: None,
+            answered_by: None,
             rotation: getrandom::u32().unwrap_or_default(),
             way: Way {
                 routes: &self.routes,
@@ -172,6 +176,7 @@ async fn finish(deferred: Deferred, request: Request) -> Answer {
             reply,
             origin,
             failure,
+            ..
         })) => read(&request, &reply, reply.len(), origin, failure),
         Ok(None) => withheld(&request),
         Err(_) => failed(&request, "no answer in time"),

@@ -5,15 +5,27 @@ use std::sync::Arc;
 
 use answer::{Class, LookupName, Name, Query, RecordType};
 
+use crate::metrics::Meter;
 use crate::plugins::Chain;
 
 /// The zones that are served at one address. Never changed: a reload puts another in its place.
 #[derive(Debug, Default)]
 pub struct Routes {
     /// By the zone's name in wire form and lower case.
-    zones: HashMap<Box<[u8]>, Arc<Chain>>,
+    zones: HashMap<Box<[u8]>, Route>,
     /// Bit N is set where a zone has N labels, so that a look-up skips lengths that nobody has.
     depths: u128,
+    /// Counts the queries that are for no zone.
+    unrouted: Option<Arc<Meter>>,
+}
+
+/// Where the queries for a zone go.
+#[derive(Debug)]
+pub struct Route {
+    /// The plugins of its server block.
+    pub chain: Arc<Chain>,
+    /// Counts them.
+    pub meter: Option<Arc<Meter>>,
 }
 
 impl Routes {
@@ -23,24 +35,44 @@ impl Routes {
         for (zone, chain) in zones {
             // A name has at most 127 labels.
             routes.depths |= 1 << zone.label_count().min(127);
-            routes.zones.insert(zone.as_wire().into(), chain);
+            let route = Route { chain, meter: None };
+            routes.zones.insert(zone.as_wire().into(), route);
         }
         routes
     }
 
-    /// The chain that a query is for; [`None`] where nothing is served for it.
+    /// Has the queries for a zone be counted.
+    pub fn measure(&mut self, zone: &Name, meter: Meter) {
+        if let Some(route) = self.zones.get_mut(zone.as_wire()) {
+            route.meter = Some(Arc::new(meter));
+        }
+    }
+
+    /// Has the queries be counted that are for no zone.
+    pub fn measure_unrouted(&mut self, meter: Meter) {
+        self.unrouted = Some(Arc::new(meter));
+    }
+
+    /// What counts the queries that are for no zone.
+    #[must_use]
+    pub fn unrouted(&self) -> Option<&Meter> {
+        self.unrouted.as_deref()
+    }
+
+    /// Where a query goes; [`None`] where nothing is served for it.
     ///
     /// It is that of the zone that the name lies in: of several, the one with the most labels.
     /// Queries of classes other than IN are only for blocks that have something to say to them.
     #[must_use]
-    pub fn find(&self, name: &LookupName, query: &Query<'_>) -> Option<&Arc<Chain>> {
-        let chain = self.by_zone(name, query.qtype)?;
-        (query.qclass == Class::IN || chain.answers_other_classes()).then_some(chain)
+    pub fn find(&self, name: &LookupName, query: &Query<'_>) -> Option<&Route> {
+        let route = self.by_zone(name, query.qtype)?;
+        let classes = query.qclass == Class::IN || route.chain.answers_other_classes();
+        classes.then_some(route)
     }
 
     /// DS records stand on the parent's side of a zone cut (RFC 4035 §2.4), so a DS query for a
     /// zone of ours goes to the zone above it where that is served too.
-    fn by_zone(&self, name: &LookupName, qtype: RecordType) -> Option<&Arc<Chain>> {
+    fn by_zone(&self, name: &LookupName, qtype: RecordType) -> Option<&Route> {
         let labels = name.label_count();
         let above = usize::from(qtype == RecordType::DS);
         let zone = |index: usize| {
@@ -70,7 +102,7 @@ mod tests {
     fn found(zones: &[&str], name: &str, qtype: RecordType) -> Option<String> {
         let (routes, chains) = routes(zones);
         let name = LookupName::from(&Name::parse(name).unwrap());
-        let chain = routes.by_zone(&name, qtype)?;
+        let chain = &routes.by_zone(&name, qtype)?.chain;
         chains
             .iter()
             .find(|(_, it)| Arc::ptr_eq(it, chain))

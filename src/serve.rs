@@ -8,9 +8,10 @@ use std::sync::Arc;
 use answer::{LookupName, Query, Rcode, Rejected, Reply, reject};
 
 use crate::counters::{Count, Tally};
+use crate::metrics::Reached;
 use crate::plugins::exchange::Way;
 use crate::plugins::{Client, Exchange, Origin, Progress, Stage, Transport};
-use crate::routes::Routes;
+use crate::routes::{Route, Routes};
 use deferred::Deferred;
 
 /// What came of a request.
@@ -92,14 +93,27 @@ fn route(
     out: &mut [u8],
     rotation: u32,
 ) -> Served {
+    let nowhere = |rcode: Rcode, out: &mut [u8]| {
+        let length = short_reply(query, client.transport, rcode, out);
+        if let Some(meter) = routes.unrouted() {
+            let reached = |length| Reached {
+                rcode,
+                answered_by: None,
+                length,
+            };
+            let took = client.received.elapsed();
+            meter.count(query, client, took, length.map(reached));
+        }
+        length.map_or(Served::Nothing, Served::Reply)
+    };
     if query.edns.is_some_and(|edns| edns.version != 0) {
-        return short(query, client, Rcode::BADVERS, out);
+        return nowhere(Rcode::BADVERS, out);
     }
     let Some(name) = LookupName::from_wire(query.qname) else {
-        return short(query, client, Rcode::FORMERR, out);
+        return nowhere(Rcode::FORMERR, out);
     };
-    let Some(chain) = routes.find(&name, query) else {
-        return short(query, client, Rcode::REFUSED, out);
+    let Some(Route { chain, meter }) = routes.find(&name, query) else {
+        return nowhere(Rcode::REFUSED, out);
     };
     let Ok(reply) = Reply::start(query, limits(client.transport), out) else {
         return Served::Nothing;
@@ -112,6 +126,7 @@ fn route(
         origin: Origin::default(),
         failure: None,
         deadline: None,
+        answered_by: None,
         rotation,
         way: Way {
             routes,
@@ -121,13 +136,22 @@ fn route(
             depth: 0,
         },
     };
-    match chain.run(&mut exchange, Stage::START) {
-        Progress::Done if exchange.reply.is_withheld() => Served::Nothing,
-        Progress::Done => Served::Reply(exchange.reply.finish()),
+    let served = match chain.run(&mut exchange, Stage::START) {
+        Progress::Done if exchange.reply.is_withheld() => None,
+        Progress::Done => Some(Reached {
+            rcode: exchange.reply.rcode(),
+            answered_by: exchange.answered_by,
+            length: exchange.reply.finish(),
+        }),
         Progress::Deferred { job, stage } => {
-            Served::Deferred(Box::new(Deferred::new(&exchange, request, job, stage)))
+            let deferred = Deferred::new(&exchange, request, job, stage);
+            return Served::Deferred(Box::new(deferred.metered(meter.clone())));
         }
+    };
+    if let Some(meter) = meter {
+        meter.count(query, client, client.received.elapsed(), served);
     }
+    served.map_or(Served::Nothing, |served| Served::Reply(served.length))
 }
 
 /// How large replies can be that travel this way.
@@ -136,10 +160,6 @@ fn limits(transport: Transport) -> answer::Transport {
         Transport::Udp => answer::Transport::DATAGRAM,
         Transport::Tcp => answer::Transport::Stream,
     }
-}
-
-fn short(query: &Query<'_>, client: &Client, rcode: Rcode, out: &mut [u8]) -> Served {
-    short_reply(query, client.transport, rcode, out).map_or(Served::Nothing, Served::Reply)
 }
 
 /// Writes a reply that is nothing but a code.

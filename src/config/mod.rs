@@ -86,7 +86,14 @@ pub fn check(
         diagnostics.extend(unknown_directive(&directive.name));
     }
     let endpoints = listens::endpoints(&drafts, &mut diagnostics);
-    let blocks = drafts.into_iter().map(PlannedBlock::from).collect();
+    let mut blocks: Vec<PlannedBlock> = drafts.into_iter().map(PlannedBlock::from).collect();
+    for endpoint in &endpoints {
+        for (_, block) in &endpoint.zones {
+            if let Some(block) = blocks.get_mut(*block) {
+                block.options.served_at(endpoint.address);
+            }
+        }
+    }
     let ((endpoints, blocks), warnings) = diagnostics
         .into_result((endpoints, blocks))
         .map_err(sorted)?;

@@ -25,6 +25,7 @@ pub use connections::Connections;
 
 use crate::config::ListenAddress;
 use crate::counters::{Counters, Statistics};
+use crate::metrics::{Scrape, Source};
 use crate::mutex::locked;
 use crate::routes::Routes;
 
@@ -81,6 +82,12 @@ impl Shared {
         drop(retired);
         drop(unused);
         left
+    }
+}
+
+impl Source for Shared {
+    fn collect(&self, scrape: &mut Scrape) {
+        self.statistics.collect(scrape);
     }
 }
 

@@ -3,8 +3,16 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use answer::Name;
+
 use super::setup::{BlockOptions, Monitor};
 use super::{Chain, Plugin};
+use crate::config::Endpoint;
+use crate::metrics::Registry;
+use crate::routes::Routes;
+
+/// CoreDNS's label for queries that are for no zone. It has no final dot, so no zone is called so.
+const UNROUTED: &str = "dropped";
 
 /// All server blocks of one configuration, in the order of the file. Empty while it is made.
 #[derive(Debug, Default)]
@@ -25,6 +33,32 @@ impl Blocks {
     /// The blocks.
     pub fn iter(&self) -> impl Iterator<Item = &Block> {
         self.0.get().into_iter().flatten()
+    }
+
+    /// What is served at an address; the queries for the zones of blocks that are measured are
+    /// counted in `metrics`.
+    #[must_use]
+    pub fn routes(&self, endpoint: &Endpoint, metrics: &Registry) -> Routes {
+        let served = |(zone, block): &(Name, usize)| Some((zone.clone(), self.get(*block)?));
+        let served: Vec<(Name, &Block)> = endpoint.zones.iter().filter_map(served).collect();
+        let chains = served
+            .iter()
+            .map(|(zone, block)| (zone.clone(), block.chain.clone()));
+        let mut routes = Routes::new(chains);
+        let address = endpoint.address;
+        for (zone, block) in served.iter().filter(|(_, it)| it.options.measured) {
+            let plugins: Vec<_> = block.chain.plugins().map(Plugin::name).collect();
+            routes.measure(
+                zone,
+                metrics.meter(address, &zone.to_string(), "", &plugins),
+            );
+            routes.measure_unrouted(metrics.meter(address, UNROUTED, "", &[]));
+        }
+        routes
+    }
+
+    fn get(&self, number: usize) -> Option<&Block> {
+        self.0.get()?.get(number)
     }
 
     /// Sets them, once.

@@ -89,7 +89,7 @@ impl Chain {
                     Place::Skipped => Stage::Down(index + 1),
                     Place::Plugin(plugin) => match plugin.request(exchange) {
                         Step::Defer(job) => return self.wait(exchange, Wait { job, stage }, index),
-                        step => self.after(stage, &step),
+                        step => self.after(exchange, stage, &step),
                     },
                 },
                 Stage::End(index) => match self.at(index, exchange) {
@@ -103,7 +103,7 @@ impl Chain {
                             let passed = self.plugins.len();
                             return self.wait(exchange, Wait { job, stage }, passed);
                         }
-                        step => self.after(stage, &step),
+                        step => self.after(exchange, stage, &step),
                     },
                 },
                 Stage::Up(index) if index <= exchange.way.base => return Progress::Done,
@@ -154,8 +154,13 @@ impl Chain {
     }
 
     /// Where a query goes from `stage` once the plugin there has said `step`.
-    fn after(&self, stage: Stage, step: &Step) -> Stage {
+    fn after(&self, exchange: &mut Exchange<'_, '_>, stage: Stage, step: &Step) -> Stage {
         let answered = matches!(step, Step::Answered);
+        if let Stage::Down(index) | Stage::End(index) = stage
+            && answered
+        {
+            exchange.answered_by = Some(index);
+        }
         match stage {
             Stage::Down(index) if answered => Stage::Up(index + 1),
             Stage::Down(index) => Stage::Down(index + 1),
@@ -169,7 +174,10 @@ impl Chain {
     pub fn resume(&self, exchange: &mut Exchange<'_, '_>, stage: Stage, step: Step) -> Progress {
         match step {
             Step::Defer(job) => Progress::Deferred { job, stage },
-            step => self.run(exchange, self.after(stage, &step)),
+            step => {
+                let stage = self.after(exchange, stage, &step);
+                self.run(exchange, stage)
+            }
         }
     }
 }

@@ -30,6 +30,9 @@ pub struct Exchange<'q, 'b> {
     pub failure: Option<Box<str>>,
     /// When waiting ends at the latest, if a plugin says so: the client is told SERVFAIL then.
     pub deadline: Option<Instant>,
+    /// The plugin that has answered, by its place in the chain; [`None`] before, and where the end
+    /// of the block was reached.
+    pub answered_by: Option<usize>,
     /// A number that differs from query to query, to spread load with. Strangers may guess it.
     pub rotation: u32,
     /// Where in the server the query is.

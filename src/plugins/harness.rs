@@ -14,12 +14,13 @@ use hyper_util::service::TowerToHyperService;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use super::setup::{Build, build_chains};
-use super::{Client, Incoming, Part, PlannedPart, Transport};
+use super::setup::{Build, build_blocks};
+use super::{Blocks, Client, Incoming, Part, PlannedPart, Transport};
 use crate::admin::{self, Admin};
 use crate::config::{self, DNS_PORT, Text};
 use crate::counters::Tally;
 use crate::identity::pools::{NodeOptions, Pools};
+use crate::metrics::Registry;
 use crate::routes::Routes;
 use crate::serve::{Served, serve};
 
@@ -75,20 +76,21 @@ impl Server {
         });
         let mut plan = pools.plan();
         let mut admin = Admin::new(runtime.handle().clone()).plan();
+        let (metrics, blocks) = (Arc::<Registry>::default(), Arc::<Blocks>::default());
         let mut build = Build {
             pools: &mut plan,
             admin: &mut admin,
-            blocks: &Arc::default(),
+            metrics: &metrics,
+            blocks: &blocks,
             runtime: runtime.handle(),
         };
-        let chains = build_chains(configuration.blocks, &mut build)
+        build_blocks(configuration.blocks, &mut build)
             .unwrap_or_else(|errors| panic!("{}", config::render(&errors, &sources, false)));
         plan.commit();
         drop(guard);
-        let zones = configuration.endpoints[0].zones.iter();
-        let zones = zones.map(|(zone, block)| (zone.clone(), chains[*block].clone()));
+        let routes = blocks.routes(&configuration.endpoints[0], &metrics);
         Self {
-            routes: Arc::new(Routes::new(zones)),
+            routes: Arc::new(routes),
             client: Client {
                 peer: "192.0.2.1:5353".parse().unwrap(),
                 local: Some([192, 0, 2, 53].into()),
@@ -143,7 +145,7 @@ impl Server {
             query: &query,
             name: &name,
             client: &self.client,
-            chain: self.routes.find(&name, &query)?,
+            chain: &self.routes.find(&name, &query)?.chain,
         };
         incoming.metadata(label)
     }

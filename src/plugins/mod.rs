@@ -31,6 +31,7 @@ pub mod metadata;
 pub mod minimal;
 pub(crate) mod networks;
 pub mod nsid;
+pub mod prometheus;
 pub mod ready;
 mod regular;
 pub mod rewrite;
@@ -42,6 +43,8 @@ pub mod zones;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+
+use crate::metrics::Scrape;
 
 pub use blocks::{Block, Blocks};
 pub use chain::{Chain, Progress, Stage};
@@ -62,6 +65,7 @@ pub const DIRECTIVES: &[Definition] = &[
     bind::BIND,
     ready::READY,
     health::HEALTH,
+    prometheus::PROMETHEUS,
     local::LOCAL,
     any::ANY,
     chaos::CHAOS,
@@ -112,6 +116,9 @@ pub trait Plugin: Send + Sync + 'static {
     fn cache(&self) -> Option<Arc<cache::Statistics>> {
         None
     }
+
+    /// Adds what it has counted, when somebody asks: see [`metrics`](crate::metrics).
+    fn metrics(&self, _scrape: &mut Scrape) {}
 
     /// On the way in. It takes no lock, does not allocate and never waits.
     fn request(&self, exchange: &mut Exchange<'_, '_>) -> Step;

@@ -14,6 +14,8 @@ use corefile::{Diagnostic, Diagnostics, Directive, Span};
 
 use super::blocks::{Block, Blocks};
 use super::{Chain, Plugin};
+use crate::config::ListenAddress;
+use crate::metrics::Registry;
 
 /// What there is to know of a directive before it is met: one row of the table
 /// [`DIRECTIVES`](super::DIRECTIVES).
@@ -101,6 +103,19 @@ pub struct BlockDraft {
 pub struct BlockOptions {
     /// Whether its plugins are asked if they are ready, and until when.
     pub ready: Option<Monitor>,
+    /// Whether its queries are counted one by one.
+    pub measured: bool,
+    /// The addresses that it is served at; known once the whole configuration is.
+    pub servers: Vec<ListenAddress>,
+}
+
+impl BlockOptions {
+    /// Takes down that the block is served at an address.
+    pub fn served_at(&mut self, address: ListenAddress) {
+        if !self.servers.contains(&address) {
+            self.servers.push(address);
+        }
+    }
 }
 
 /// Until when plugins are asked whether they are ready.
@@ -203,6 +218,8 @@ pub struct Build<'a> {
     pub pools: &'a mut crate::identity::pools::Plan,
     /// What is served over HTTP; see [`admin`](crate::admin).
     pub admin: &'a mut crate::admin::Plan,
+    /// Where numbers are found.
+    pub metrics: &'a Arc<Registry>,
     /// The blocks of this configuration, empty until all of them are built. For what is served over
     /// HTTP: a plugin that kept them would keep itself.
     pub blocks: &'a Arc<Blocks>,
@@ -211,15 +228,15 @@ pub struct Build<'a> {
     pub runtime: &'a tokio::runtime::Handle,
 }
 
-/// Makes the plugins of every block.
+/// Makes the plugins of every block and fills [`Build::blocks`] with them.
 ///
 /// # Errors
 ///
 /// What cannot be made, with the places in the Corefile.
-pub fn build_chains(
+pub fn build_blocks(
     blocks: Vec<PlannedBlock>,
     build: &mut Build<'_>,
-) -> Result<Vec<Arc<Chain>>, Vec<Diagnostic>> {
+) -> Result<(), Vec<Diagnostic>> {
     let mut errors = Vec::new();
     let mut running = Vec::new();
     for block in blocks {
@@ -240,7 +257,6 @@ pub fn build_chains(
     if !errors.is_empty() {
         return Err(errors);
     }
-    let chains = running.iter().map(|block| block.chain.clone()).collect();
     build.blocks.fill(running);
-    Ok(chains)
+    Ok(())
 }

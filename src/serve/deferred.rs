@@ -10,6 +10,7 @@ use answer::{LookupName, Query, Rcode, Reply};
 
 use super::{limits, short_reply};
 use crate::counters::{Count, Tally};
+use crate::metrics::{Meter, Reached};
 use crate::plugins::exchange::Way;
 use crate::plugins::{Chain, Client, Exchange, Job, Origin, Progress, Resume, Stage};
 use crate::routes::Routes;
@@ -27,6 +28,7 @@ pub struct Deferred {
     request: Box<[u8]>,
     name: LookupName,
     deadline: Option<Instant>,
+    answered_by: Option<usize>,
     rotation: u32,
     routes: Arc<Routes>,
     chain: Arc<Chain>,
@@ -34,6 +36,7 @@ pub struct Deferred {
     depth: u8,
     stage: Stage,
     job: Job,
+    meter: Option<Arc<Meter>>,
 }
 
 /// What came of a query that had to wait.
@@ -44,6 +47,10 @@ pub struct Late {
     pub origin: Origin,
     /// Why it is not what it should be, for the log.
     pub failure: Option<Box<str>>,
+    /// Its code.
+    pub rcode: Rcode,
+    /// The plugin that answered, by its place in the chain.
+    pub answered_by: Option<usize>,
 }
 
 impl Deferred {
@@ -55,6 +62,7 @@ impl Deferred {
             request: request.into(),
             name: exchange.name.clone(),
             deadline: exchange.deadline,
+            answered_by: exchange.answered_by,
             rotation: exchange.rotation,
             routes: way.routes.clone(),
             chain: way.chain.clone(),
@@ -62,6 +70,7 @@ impl Deferred {
             depth: way.depth,
             stage,
             job,
+            meter: None,
         }
     }
 
@@ -77,6 +86,12 @@ impl Deferred {
         }
     }
 
+    /// Has it be counted there what comes of the query.
+    #[must_use]
+    pub fn metered(self, meter: Option<Arc<Meter>>) -> Self {
+        Self { meter, ..self }
+    }
+
     /// Waits and gives the reply, or [`None`] where there is none.
     ///
     /// A query that waits longer than 10 s is told SERVFAIL, and so is one that meets a panic.
@@ -89,18 +104,36 @@ impl Deferred {
         patience: Duration,
         tally: &mut Tally,
     ) -> Option<Vec<u8>> {
-        let (request, transport) = (self.request.clone(), self.client.transport);
-        let reply = match self.wait(patience).await {
-            Ok(late) => late?.reply,
+        let (request, client) = (self.request.clone(), self.client);
+        let meter = self.meter.clone();
+        let late = match self.wait(patience).await {
+            Ok(late) => late,
             Err(failure) => {
                 tally.count(failure);
                 let query = Query::parse(&request).ok()?;
                 let mut out = vec![0; 1232];
-                let length = short_reply(&query, transport, Rcode::SERVFAIL, &mut out)?;
+                let length = short_reply(&query, client.transport, Rcode::SERVFAIL, &mut out)?;
                 out.truncate(length);
-                out
+                Some(Late {
+                    reply: out,
+                    origin: Origin::default(),
+                    failure: None,
+                    rcode: Rcode::SERVFAIL,
+                    answered_by: None,
+                })
             }
         };
+        if let Some(meter) = meter
+            && let Ok(query) = Query::parse(&request)
+        {
+            let served = late.as_ref().map(|late| Reached {
+                rcode: late.rcode,
+                answered_by: late.answered_by,
+                length: late.reply.len(),
+            });
+            meter.count(&query, &client, client.received.elapsed(), served);
+        }
+        let reply = late?.reply;
         tally.count(Count::Replies);
         Some(reply)
     }
@@ -116,6 +149,7 @@ impl Deferred {
             request,
             mut name,
             mut deadline,
+            mut answered_by,
             rotation,
             routes,
             chain,
@@ -123,6 +157,7 @@ impl Deferred {
             depth,
             mut stage,
             mut job,
+            meter: _,
         } = self;
         let Ok(query) = Query::parse(&request) else {
             return Ok(None);
@@ -151,6 +186,7 @@ impl Deferred {
                     origin: Origin::default(),
                     failure: None,
                     deadline,
+                    answered_by,
                     rotation,
                     way: Way {
                         routes: &routes,
@@ -164,25 +200,33 @@ impl Deferred {
                 Some(match chain.resume(&mut exchange, stage, step) {
                     Progress::Done if exchange.reply.is_withheld() => return None,
                     Progress::Done => {
-                        let (origin, failure) = (exchange.origin, exchange.failure.take());
-                        Ok((exchange.reply.finish(), origin, failure))
+                        let late = Late {
+                            reply: Vec::new(),
+                            origin: exchange.origin,
+                            failure: exchange.failure.take(),
+                            rcode: exchange.reply.rcode(),
+                            answered_by: exchange.answered_by,
+                        };
+                        Ok((exchange.reply.finish(), late))
                     }
                     Progress::Deferred { job, stage } => {
-                        Err((job, stage, exchange.name, exchange.deadline))
+                        let Exchange {
+                            name,
+                            deadline,
+                            answered_by,
+                            ..
+                        } = exchange;
+                        Err((job, stage, name, deadline, answered_by))
                     }
                 })
             }));
             match went_on {
                 Err(_) => return Err(Count::Panics),
                 Ok(None) => return Ok(None),
-                Ok(Some(Err(next))) => (job, stage, name, deadline) = next,
-                Ok(Some(Ok((length, origin, failure)))) => {
+                Ok(Some(Err(next))) => (job, stage, name, deadline, answered_by) = next,
+                Ok(Some(Ok((length, late)))) => {
                     out.truncate(length);
-                    return Ok(Some(Late {
-                        reply: out,
-                        origin,
-                        failure,
-                    }));
+                    return Ok(Some(Late { reply: out, ..late }));
                 }
             }
         }

@@ -13,10 +13,10 @@ use crate::config::{self, Configuration, Endpoint, ListenAddress, Origin, StartO
 use crate::console::stderr_has_colors;
 use crate::identity::pools::{NodeOptions, Pools};
 use crate::listen::{BindError, Bound, Listener, Shared, bind_missing};
+use crate::metrics::Registry;
 use crate::plugins::ProcessOptions;
-use crate::plugins::setup::{Build, build_chains};
+use crate::plugins::setup::{Build, build_blocks};
 use crate::reason;
-use crate::routes::Routes;
 
 /// How long the listeners of an old configuration may take to answer what had arrived.
 pub(super) const DRAIN: Duration = Duration::from_secs(5);
@@ -36,6 +36,7 @@ pub(super) struct Server {
     /// Made when the first configuration is known to be right: it writes down who this node is.
     pools: Option<Arc<Pools>>,
     admin: Admin,
+    metrics: Arc<Registry>,
     process: ProcessOptions,
     listeners: Vec<Listener>,
     endpoints: Vec<Endpoint>,
@@ -54,9 +55,12 @@ enum Failure {
 impl Server {
     /// A server that does nothing yet.
     pub(super) fn new(options: StartOptions, shared: Arc<Shared>) -> Self {
+        let metrics = Arc::new(Registry::default());
+        metrics.add(shared.clone());
         Self {
             options,
             text_of_stdin: None,
+            metrics,
             admin: Admin::new(shared.runtime.clone()),
             process: ProcessOptions::default(),
             shared,
@@ -113,11 +117,13 @@ impl Server {
 
     /// The pools of this process.
     pub(super) fn pools(&mut self) -> &Arc<Pools> {
-        let state_folder = &self.options.state_folder;
+        let (state_folder, metrics) = (&self.options.state_folder, &self.metrics);
         self.pools.get_or_insert_with(|| {
-            Pools::new(&NodeOptions {
+            let pools = Pools::new(&NodeOptions {
                 state_folder: state_folder.clone(),
-            })
+            });
+            metrics.add(pools.clone());
+            pools
         })
     }
 
@@ -187,24 +193,22 @@ impl Server {
         let bound = self.bind(&endpoints)?;
         let mut plan = self.pools().plan();
         let mut admin = self.admin.plan();
+        let running = Arc::default();
+        let metrics = self.metrics.clone();
         let mut build = Build {
             pools: &mut plan,
             admin: &mut admin,
-            blocks: &Arc::default(),
+            metrics: &metrics,
+            blocks: &running,
             runtime: &self.shared.runtime,
         };
-        let chains = build_chains(blocks, &mut build).map_err(Failure::Corefile)?;
+        build_blocks(blocks, &mut build).map_err(Failure::Corefile)?;
         let admin = self.admin.bind(admin).map_err(Failure::Corefile)?;
         if !self.listeners.is_empty() {
             // What is answered now is better than "not heard of yet".
             plan.heard(LISTING).await;
         }
-        let routes = |endpoint: &Endpoint| {
-            let zones = endpoint.zones.iter();
-            Routes::new(
-                zones.filter_map(|(zone, block)| Some((zone.clone(), chains.get(*block)?.clone()))),
-            )
-        };
+        let routes = |endpoint: &Endpoint| running.routes(endpoint, &metrics);
         let find = |address: ListenAddress| endpoints.iter().find(|it| it.address == address);
         let mut started = Vec::new();
         for bound in bound {

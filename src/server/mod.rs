@@ -137,7 +137,7 @@ async fn live(options: StartOptions) -> u8 {
 fn counted(total: &Tally) -> String {
     let happened = Count::ALL.iter().filter(|count| total.get(**count) > 0);
     let shown: Vec<String> = happened
-        .map(|count| format!("{}: {}", count.name(), total.get(*count)))
+        .map(|count| format!("{}: {}", count.name().replace('_', " "), total.get(*count)))
         .collect();
     if shown.is_empty() {
         return "nobody asked anything".to_owned();

@@ -84,3 +84,33 @@ fn a_server_without_its_store_is_not_ready() {
     callsign.says("reloaded");
     get_until(server, "/ready", |page| *page == ok("OK"));
 }
+
+/// If this fails, an operator's dashboards show nothing, or a restart at every reload.
+#[test]
+fn what_was_counted_is_told_over_reloads() {
+    let text = ".:{port} {\n    prometheus :{other}\n    identity {\n        pattern a{{.ID}}.test.\n        store local {folder}/names\n    }\n    whoami\n}\n";
+    let callsign = Callsign::start(text);
+    let server = other(&callsign);
+    ask(callsign.address(), "example.", "AAAA");
+    let has = |line: &str| {
+        let line = callsign.place().filled(line);
+        get_until(server, "/metrics", |(status, text)| {
+            *status == 200 && text.lines().any(|it| it == line)
+        });
+    };
+    let place = "server=\"dns://:{port}\",zone=\".\",view=\"\"";
+    let counted = |number: u8| {
+        format!(
+            "coredns_dns_requests_total{{{place},proto=\"udp\",family=\"1\",type=\"AAAA\"}} {number}"
+        )
+    };
+    has(&counted(1));
+    has("callsign_pool_held{pool=\"node\",pattern=\"a%d.test.\"} 1");
+    callsign.signal(Signal::SIGHUP);
+    callsign.output_has("reloaded", 1);
+    ask(callsign.address(), "example.", "AAAA");
+    has(&counted(2));
+    has(&format!(
+        "coredns_dns_responses_total{{{place},rcode=\"NOERROR\",plugin=\"whoami\"}} 2"
+    ));
+}

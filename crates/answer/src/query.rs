@@ -12,6 +12,8 @@ pub(crate) const HEADER: usize = 12;
 pub struct Query<'a> {
     /// The header and the question as they were received.
     head: &'a [u8],
+    /// How many octets the whole message has.
+    length: usize,
     /// The message's identifier, which the reply repeats.
     pub id: u16,
     /// RD: the client wants recursion.
@@ -110,6 +112,7 @@ impl<'a> Query<'a> {
         }
         Ok(Self {
             head,
+            length: message.len(),
             id: u16::from_be_bytes([id0, id1]),
             recursion_desired: flags0 & 0x01 != 0,
             authentic_data: flags1 & 0x20 != 0,
@@ -119,6 +122,11 @@ impl<'a> Query<'a> {
             qclass,
             edns,
         })
+    }
+
+    /// How many octets the message has.
+    pub fn length(&self) -> usize {
+        self.length
     }
 
     /// The question in wire form as it was received: name, type and class.

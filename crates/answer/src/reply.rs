@@ -234,6 +234,14 @@ impl<'b> Reply<'b> {
         self.counts.answer
     }
 
+    /// How many octets the reply would have if it were finished now. It may be less in the end,
+    /// where there is room for more than the client can take.
+    pub fn length(&self) -> usize {
+        let opt = if self.edns.is_some() { OPT } else { 0 };
+        let options = self.limit.saturating_sub(self.options);
+        (self.position + opt + options).min(self.most)
+    }
+
     /// Takes all records out again and sets NOERROR, no AA and no TC; options stay. For a server
     /// that fails half-way.
     pub fn clear(&mut self) {

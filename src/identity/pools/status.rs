@@ -1,8 +1,10 @@
 //! How the pools of a process are doing.
 
-use super::Running;
-use crate::identity::members::Members;
+use super::{Pools, Running};
+use crate::clock::BootTime;
+use crate::identity::members::{Freshness, Members};
 use crate::identity::pool::PoolState;
+use crate::metrics::{Family, Scrape, Source};
 use crate::store::{Epoch, Store};
 
 /// How a pool is doing.
@@ -56,6 +58,58 @@ impl Running {
             full: state.full,
             problem: state.problem.clone(),
             notes,
+        }
+    }
+}
+
+const HELD: Family = Family::gauge(
+    "callsign_pool_held",
+    "Whether this process holds a name of the pool.",
+);
+const EPOCH: Family = Family::gauge(
+    "callsign_pool_epoch",
+    "The fencing token of the claim; 0 without one.",
+);
+const MEMBERS: Family = Family::gauge(
+    "callsign_pool_members",
+    "Names of the pool that are held, by whomever.",
+);
+const LIMIT: Family = Family::gauge("callsign_pool_limit", "Names that the pool has.");
+const HEARD: Family = Family::gauge(
+    "callsign_pool_heard",
+    "Whether the store of the pool was heard of since the start.",
+);
+const STALE: Family = Family::gauge(
+    "callsign_pool_stale_seconds",
+    "How long the store of the pool has been away; 0 while it is there.",
+);
+
+impl Source for Pools {
+    fn collect(&self, scrape: &mut Scrape) {
+        let running = self.lock().running.clone();
+        let now = BootTime::now();
+        for running in running.iter().filter(|running| running.wanted) {
+            let state = running.handle.state.borrow();
+            let members = running.handle.members.borrow();
+            let labels = [
+                ("pool", running.config.pool.as_str()),
+                ("pattern", running.key.names.as_str()),
+            ];
+            let stale = match members.freshness {
+                Freshness::Away { since } => now.since(since).as_secs_f64(),
+                Freshness::Unknown | Freshness::Current => 0.0,
+            };
+            let flag = |is: bool| f64::from(u8::from(is));
+            scrape.gauge(&HELD, &labels, flag(state.held.is_some()));
+            scrape.gauge(&EPOCH, &labels, state.epoch.unwrap_or_default() as f64);
+            scrape.gauge(&MEMBERS, &labels, members.len() as f64);
+            scrape.gauge(&LIMIT, &labels, running.config.space.limit as f64);
+            scrape.gauge(
+                &HEARD,
+                &labels,
+                flag(members.freshness != Freshness::Unknown),
+            );
+            scrape.gauge(&STALE, &labels, stale);
         }
     }
 }

@@ -75,6 +75,7 @@ fn names_behind(plugin: &Identity, address: &str) -> Option<(Rcode, Vec<String>,
         origin: Origin::default(),
         failure: None,
         deadline: None,
+        answered_by: None,
         rotation: 0,
         way: Way {
             routes: &Arc::default(),

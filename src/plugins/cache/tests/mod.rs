@@ -56,7 +56,12 @@ impl Cached {
         let query = Query::parse(&query).unwrap();
         let name = LookupName::from_wire(query.qname).unwrap();
         let chain = self.server.routes().find(&name, &query).unwrap();
-        chain.plugins().find_map(Plugin::cache).unwrap().read()
+        chain
+            .chain
+            .plugins()
+            .find_map(Plugin::cache)
+            .unwrap()
+            .read()
     }
 
     fn later(&mut self, seconds: u64) {
