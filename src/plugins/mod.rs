@@ -15,6 +15,7 @@ pub mod cancel;
 pub mod chain;
 pub mod chaos;
 pub mod coredns;
+pub mod dns64;
 pub mod erratic;
 pub mod exchange;
 pub mod forward;
@@ -67,6 +68,7 @@ pub const DIRECTIVES: &[Definition] = &[
     health::HEALTH,
     prometheus::PROMETHEUS,
     local::LOCAL,
+    dns64::DNS64,
     any::ANY,
     chaos::CHAOS,
     loadbalance::LOADBALANCE,

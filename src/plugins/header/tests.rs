@@ -1,16 +1,10 @@
 //! Flags that are set and cleared.
 
-use std::sync::Arc;
-use std::time::Instant;
-
-use answer::{Message, Name, RecordType};
+use answer::RecordType;
 
 use super::*;
-use crate::counters::Tally;
+use crate::plugins::Resume;
 use crate::plugins::harness::Server;
-use crate::plugins::{Chain, Client, Transport};
-use crate::routes::Routes;
-use crate::serve::{Served, serve};
 
 /// Answers RA as the query's RD is, after a while if it is to.
 struct Mirror {
@@ -26,7 +20,7 @@ impl Plugin for Mirror {
         let desired = exchange.query.recursion_desired;
         if self.waits {
             return Step::Defer(Box::pin(async move {
-                let resume: super::super::Resume = Box::new(move |exchange| {
+                let resume: Resume = Box::new(move |exchange| {
                     exchange.reply.set_recursion_available(desired);
                     Step::Answered
                 });
@@ -38,57 +32,32 @@ impl Plugin for Mirror {
     }
 }
 
-/// The reply to a query with this RD, of a chain with these rules for queries.
-fn ask(rules: &[Rule], recursion_desired: bool, waits: bool) -> Message {
-    let header = Header {
-        query: rules.to_vec(),
-        response: Vec::new(),
-    };
-    let chain = Chain::new(vec![Box::new(header), Box::new(Mirror { waits })]);
-    let routes = Arc::new(Routes::new([(Name::root(), Arc::new(chain))]));
-    let client = Client {
-        peer: "192.0.2.1:5353".parse().unwrap(),
-        local: None,
-        local_port: 53,
-        transport: Transport::Udp,
-        received: Instant::now(),
-    };
-    let mut request = Request::new(b"\0", RecordType::A);
-    request.recursion_desired = recursion_desired;
-    let mut out = vec![0; 1232];
-    let mut tally = Tally::default();
-    let request = request.to_bytes();
-    match serve(&routes, &client, &request, &mut out, 0, &mut tally) {
-        Served::Reply(length) => out.truncate(length),
-        Served::Deferred(deferred) => {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_time()
-                .build()
-                .unwrap();
-            out = runtime.block_on(deferred.finish(&mut tally)).unwrap();
-        }
-        Served::Nothing => panic!("no reply"),
+impl Part for Mirror {
+    fn build(self: Box<Self>, _build: &mut Build<'_>) -> Result<Box<dyn Plugin>, String> {
+        Ok(self)
     }
-    Message::parse(&out).unwrap()
 }
 
 /// If this fails, other servers are asked to recurse although the operator forbids it, or not
 /// although they must.
 #[test]
 fn the_plugins_behind_see_another_query() {
-    let rd = Flag::RecursionDesired;
     for (rules, sent, seen) in [
-        (&[][..], true, true),
-        (&[], false, false),
-        (&[(rd, false)], true, false),
-        (&[(rd, true)], false, true),
-        (&[(rd, true)], true, true),
-        (&[(rd, true), (rd, false)], true, false),
-        (&[(Flag::Authoritative, true)], true, true),
+        ("response set aa", true, true),
+        ("response set aa", false, false),
+        ("query clear rd", true, false),
+        ("query set rd", false, true),
+        ("query set rd", true, true),
+        ("query set rd\nquery clear rd", true, false),
+        ("query set aa", true, true),
     ] {
         for waits in [false, true] {
-            let reply = ask(rules, sent, waits);
-            assert_eq!(reply.is_recursion_available(), seen, "{rules:?}, {sent}");
+            let mirror = Box::new(Mirror { waits });
+            let server = Server::block_before(&format!("header {{\n{rules}\n}}"), mirror);
+            let mut request = Request::new(b"\0", RecordType::A);
+            request.recursion_desired = sent;
+            let reply = server.serve(&request).unwrap();
+            assert_eq!(reply.is_recursion_available(), seen, "{rules}, {sent}");
         }
     }
 }
