@@ -7,12 +7,14 @@
 mod data;
 mod entry;
 mod file;
+mod sources;
 
 use std::fmt;
 
 use answer::{Class, MAX_TTL, Name, RecordData, RecordType};
 
-pub use file::{Place, ZoneFileError, read, read_text};
+pub use file::{Each, Place, ZoneFileError, read, read_text};
+pub use sources::Sources;
 
 use entry::{Entry, Word};
 

@@ -10,7 +10,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &[u8]| {
     let origin = Name::root();
-    let _ = read_text(Path::new("fuzz"), text, &origin, &mut |record| {
+    let _ = read_text(Path::new("fuzz"), text, &origin, &mut |record, _| {
         assert!(record.rtype.is_data());
         assert!(record.ttl <= answer::MAX_TTL);
         Ok(())

@@ -18,6 +18,7 @@ pub mod coredns;
 pub mod dns64;
 pub mod erratic;
 pub mod exchange;
+pub mod file;
 pub mod forward;
 #[cfg(test)]
 pub(crate) mod harness;
@@ -39,6 +40,7 @@ pub mod rewrite;
 pub mod root;
 pub mod setup;
 pub mod whoami;
+mod zonefiles;
 pub mod zones;
 
 use std::future::Future;
@@ -80,6 +82,7 @@ pub const DIRECTIVES: &[Definition] = &[
     hosts::HOSTS,
     identity::IDENTITY,
     identity::IDETCD,
+    file::FILE,
     forward::FORWARD,
     erratic::ERRATIC,
     whoami::WHOAMI,

@@ -1,14 +1,16 @@
 //! Whole zone files, with `$ORIGIN`, `$TTL` and `$INCLUDE`.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use answer::{Class, Name};
 
 use super::entry::Entry;
+use super::sources::Sources;
 use super::{Defaults, Record, name, record, seconds};
+use crate::reason;
 
 /// How deep files may include one another.
 const MAX_DEPTH: usize = 8;
@@ -20,20 +22,22 @@ const MAX_FILES: usize = 1000;
 const MAX_LINE: u64 = 512 * 1024;
 
 /// Where in which file something stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'f> {
     /// The file.
-    pub file: PathBuf,
+    pub file: &'f Path,
     /// The line, the first being 1; 0 for the file as a whole.
     pub line: usize,
 }
 
-/// Shows `FILE:LINE`.
-impl fmt::Display for Place {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            0 => write!(formatter, "{}", self.file.display()),
-            line => write!(formatter, "{}:{line}", self.file.display()),
+impl Place<'_> {
+    /// The mistake at this place.
+    #[must_use]
+    pub fn mistake(self, reason: impl Into<String>) -> ZoneFileError {
+        ZoneFileError {
+            file: self.file.into(),
+            line: self.line,
+            reason: reason.into(),
         }
     }
 }
@@ -41,24 +45,35 @@ impl fmt::Display for Place {
 /// Why a zone file cannot be used: one line, with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ZoneFileError {
-    /// Where.
-    pub place: Place,
+    /// The file.
+    pub file: PathBuf,
+    /// The line, the first being 1; 0 for the file as a whole.
+    pub line: usize,
     /// What is wrong.
     pub reason: String,
 }
 
+/// Shows `FILE:LINE: reason`.
 impl fmt::Display for ZoneFileError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {}", self.place, self.reason)
+        let file = self.file.display();
+        match self.line {
+            0 => write!(formatter, "{file}: {}", self.reason),
+            line => write!(formatter, "{file}:{line}: {}", self.reason),
+        }
     }
 }
 
 impl std::error::Error for ZoneFileError {}
 
+/// Takes the records of a file, each with its place.
+pub type Each<'e> = dyn FnMut(Record, Place<'_>) -> Result<(), ZoneFileError> + 'e;
+
 /// Reads the zone file at `path` record by record; names without a trailing dot are relative to
 /// `origin`. Files that it includes are looked for in the folder of the file that includes them.
 ///
-/// Each record goes to `each`; what that says against it becomes an error with the record's place.
+/// Each record goes to `each` with its place. The files that were read go to `sources`, also when
+/// there is a mistake in them.
 ///
 /// # Errors
 ///
@@ -66,9 +81,10 @@ impl std::error::Error for ZoneFileError {}
 pub fn read(
     path: &Path,
     origin: &Name,
-    each: &mut dyn FnMut(Record) -> Result<(), String>,
+    sources: &mut Sources,
+    each: &mut Each<'_>,
 ) -> Result<(), ZoneFileError> {
-    Files::new(origin, each, true).read_file(path)
+    Files::new(origin, each, Some(sources)).read_file(path)
 }
 
 /// The same from text that is no file: `name` stands for it in errors, and it cannot include any.
@@ -80,30 +96,27 @@ pub fn read_text(
     name: &Path,
     text: &[u8],
     origin: &Name,
-    each: &mut dyn FnMut(Record) -> Result<(), String>,
+    each: &mut Each<'_>,
 ) -> Result<(), ZoneFileError> {
-    Files::new(origin, each, false).read_from(name, text)
+    Files::new(origin, each, None).read_from(name, text)
 }
 
-struct Files<'e> {
-    each: &'e mut dyn FnMut(Record) -> Result<(), String>,
+struct Files<'e, 'f> {
+    each: &'e mut Each<'f>,
     defaults: Defaults,
     /// The owner of the record before.
     owner: Option<Name>,
     /// Whether `$TTL` has been given: then times of single records are no defaults.
     has_ttl: bool,
-    may_include: bool,
+    /// The files that were read; [`None`] where files cannot be included.
+    sources: Option<&'e mut Sources>,
     /// How many files are open within one another.
     depth: usize,
     files: usize,
 }
 
-impl<'e> Files<'e> {
-    fn new(
-        origin: &Name,
-        each: &'e mut dyn FnMut(Record) -> Result<(), String>,
-        may_include: bool,
-    ) -> Self {
+impl<'e, 'f> Files<'e, 'f> {
+    fn new(origin: &Name, each: &'e mut Each<'f>, sources: Option<&'e mut Sources>) -> Self {
         Self {
             each,
             defaults: Defaults {
@@ -113,38 +126,39 @@ impl<'e> Files<'e> {
             },
             owner: None,
             has_ttl: false,
-            may_include,
+            sources,
             depth: 0,
             files: 0,
         }
     }
 
     fn read_file(&mut self, path: &Path) -> Result<(), ZoneFileError> {
-        let whole = |reason: String| ZoneFileError {
-            place: Place {
-                file: path.into(),
+        let whole = |reason: String| {
+            let place = Place {
+                file: path,
                 line: 0,
-            },
-            reason,
+            };
+            place.mistake(reason)
         };
-        let file = File::open(path).map_err(|error| whole(error.to_string()))?;
-        // A folder can be opened, and a device or a pipe may never end.
-        match file.metadata() {
-            Ok(metadata) if metadata.is_file() => {}
-            Ok(_) => return Err(whole("this is no file".into())),
-            Err(error) => return Err(whole(error.to_string())),
+        // A folder can be opened, and a pipe would be waited for.
+        let opened = fs::metadata(path).and_then(|metadata| match metadata.is_file() {
+            true => File::open(path).map(Some),
+            false => Ok(None),
+        });
+        let metadata = match &opened {
+            Ok(Some(file)) => file.metadata().ok(),
+            _ => None,
+        };
+        if let Some(sources) = &mut self.sources {
+            sources.push(path, metadata.as_ref());
         }
+        let file = opened.map_err(|error| whole(reason::of(&error)))?;
+        let file = file.ok_or_else(|| whole("this is no file".into()))?;
         self.read_from(path, BufReader::with_capacity(64 * 1024, file))
     }
 
     fn read_from(&mut self, path: &Path, mut lines: impl BufRead) -> Result<(), ZoneFileError> {
-        let at = |line: usize, reason: String| ZoneFileError {
-            place: Place {
-                file: path.into(),
-                line,
-            },
-            reason,
-        };
+        let at = |line: usize, reason: String| Place { file: path, line }.mistake(reason);
         let mut entry = Entry::default();
         let mut line = Vec::new();
         let (mut number, mut begins) = (0, 1);
@@ -173,17 +187,23 @@ impl<'e> Files<'e> {
                 if includes && !entry.starts_blank() {
                     self.include(path, &entry, begins)?;
                 } else {
-                    self.entry(&entry).map_err(|reason| at(begins, reason))?;
+                    let record = self.entry(&entry).map_err(|reason| at(begins, reason))?;
+                    let place = Place {
+                        file: path,
+                        line: begins,
+                    };
+                    record.map_or(Ok(()), |record| (self.each)(record, place))?;
                 }
             }
             entry.clear();
         }
     }
 
-    fn entry(&mut self, entry: &Entry) -> Result<(), String> {
+    /// The record of an entry; [`None`] for a directive.
+    fn entry(&mut self, entry: &Entry) -> Result<Option<Record>, String> {
         let first = entry.words().first().map(|word| entry.text(*word));
         if first.is_some_and(|text| text.starts_with('$')) && !entry.starts_blank() {
-            return self.directive(entry);
+            return self.directive(entry).map(|()| None);
         }
         let (owner, first) = match (entry.starts_blank(), entry.words().first()) {
             (false, Some(word)) => {
@@ -209,7 +229,7 @@ impl<'e> Files<'e> {
         if !self.has_ttl {
             self.defaults.ttl = Some(record.ttl);
         }
-        (self.each)(record)
+        Ok(Some(record))
     }
 
     fn directive(&mut self, entry: &Entry) -> Result<(), String> {
@@ -247,19 +267,17 @@ impl<'e> Files<'e> {
         entry: &Entry,
         line: usize,
     ) -> Result<(), ZoneFileError> {
-        let at = |reason: String| ZoneFileError {
-            place: Place {
-                file: including.into(),
-                line,
-            },
-            reason,
+        let place = Place {
+            file: including,
+            line,
         };
+        let at = |reason: String| place.mistake(reason);
         let (file, origin) = match entry.words() {
             [_, file] => (*file, None),
             [_, file, origin] => (*file, Some(*origin)),
             _ => return Err(at("$INCLUDE takes a file and perhaps an origin".into())),
         };
-        if !self.may_include {
+        if self.sources.is_none() {
             return Err(at("files cannot be included here".into()));
         }
         if self.depth == MAX_DEPTH || self.files == MAX_FILES {
@@ -278,12 +296,11 @@ impl<'e> Files<'e> {
         let owner = self.owner.clone();
         self.depth += 1;
         self.files += 1;
-        self.read_file(&file)
-            .map_err(|error| match error.place.line {
-                // The mistake is the line that names a file that is none.
-                0 => at(error.to_string()),
-                _ => error,
-            })?;
+        self.read_file(&file).map_err(|error| match error.line {
+            // The mistake is the line that names a file that is none.
+            0 => at(error.to_string()),
+            _ => error,
+        })?;
         self.depth -= 1;
         // What the file has changed ends with it (RFC 1035 §5.1).
         self.defaults.origin = here;

@@ -3,7 +3,7 @@ use std::path::Path;
 use answer::{Class, Name, RecordType};
 use proptest::prelude::*;
 
-use super::{Defaults, Record, ZoneFileError, parse_record, read, read_text};
+use super::{Defaults, Record, Sources, ZoneFileError, parse_record, read, read_text};
 
 fn defaults() -> Defaults {
     Defaults {
@@ -37,10 +37,15 @@ fn one(text: &str) -> String {
 fn all(text: &str) -> Result<Vec<String>, String> {
     let mut records = Vec::new();
     let origin = Name::parse("example.").unwrap();
-    let read = read_text(Path::new("db"), text.as_bytes(), &origin, &mut |record| {
-        records.push(shown(&record));
-        Ok(())
-    });
+    let read = read_text(
+        Path::new("db"),
+        text.as_bytes(),
+        &origin,
+        &mut |record, _| {
+            records.push(shown(&record));
+            Ok(())
+        },
+    );
     read.map(|()| records).map_err(|error| error.to_string())
 }
 
@@ -192,7 +197,7 @@ fn mistakes_in_files_have_their_line() {
 fn read_file(path: &Path) -> Result<Vec<String>, ZoneFileError> {
     let mut records = Vec::new();
     let origin = Name::parse("example.").unwrap();
-    read(path, &origin, &mut |record| {
+    read(path, &origin, &mut Sources::default(), &mut |record, _| {
         records.push(shown(&record));
         Ok(())
     })?;
@@ -220,14 +225,11 @@ fn files_include_files_of_their_folder() {
     );
     write("part", "\nb A x\n");
     let error = read_file(&main).unwrap_err();
-    assert_eq!(
-        (error.place.file, error.place.line),
-        (folder.path().join("part"), 2)
-    );
+    assert_eq!((error.file, error.line), (folder.path().join("part"), 2));
     write("part", "$INCLUDE nowhere\n");
     let error = read_file(&main).unwrap_err();
-    assert_eq!(error.place.line, 1);
-    assert!(error.reason.contains("nowhere: No such file"), "{error}");
+    assert_eq!(error.line, 1);
+    assert!(error.reason.contains("nowhere: no such file"), "{error}");
     write("part", "$INCLUDE part\n");
     let error = read_file(&main).unwrap_err();
     assert!(error.reason.contains("too many files"), "{error}");
@@ -253,4 +255,26 @@ proptest! {
         prop_assert_eq!(record.data.as_bytes().get(1..).unwrap(), octets.as_slice());
         prop_assert_eq!(record.rtype, RecordType::TXT);
     }
+}
+
+/// If this fails, a zone is not read again when a file of it has changed, or at every look.
+#[test]
+fn files_that_have_changed_are_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (main, part) = (folder.path().join("main"), folder.path().join("part"));
+    std::fs::write(&main, "$INCLUDE part\n").unwrap();
+    let origin = Name::root();
+    let sources = || {
+        let mut sources = Sources::default();
+        let _ = read(&main, &origin, &mut sources, &mut |_, _| Ok(()));
+        sources
+    };
+    let missing = sources();
+    assert!(!missing.have_changed());
+    std::fs::write(&part, "a 1 A 192.0.2.1\n").unwrap();
+    assert!(missing.have_changed());
+    let whole = sources();
+    assert!(!whole.have_changed());
+    std::fs::write(&part, "a 1 A 192.0.2.12\n").unwrap();
+    assert!(whole.have_changed());
 }
