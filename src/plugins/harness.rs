@@ -19,6 +19,7 @@ use super::{Blocks, Client, Incoming, Part, PlannedPart, Transport};
 use crate::admin::{self, Admin};
 use crate::config::{self, DNS_PORT, Text};
 use crate::counters::Tally;
+use crate::fatal::Fatal;
 use crate::identity::pools::{NodeOptions, Pools};
 use crate::metrics::Registry;
 use crate::routes::Routes;
@@ -83,6 +84,7 @@ impl Server {
             metrics: &metrics,
             blocks: &blocks,
             runtime: runtime.handle(),
+            fatal: &Fatal::default(),
         };
         build_blocks(configuration.blocks, &mut build)
             .unwrap_or_else(|errors| panic!("{}", config::render(&errors, &sources, false)));

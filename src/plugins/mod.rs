@@ -29,6 +29,7 @@ pub mod hosts;
 pub mod identity;
 pub mod loadbalance;
 pub mod local;
+pub mod r#loop;
 pub mod metadata;
 pub mod minimal;
 pub(crate) mod networks;
@@ -83,6 +84,7 @@ pub const DIRECTIVES: &[Definition] = &[
     identity::IDENTITY,
     identity::IDETCD,
     file::FILE,
+    r#loop::LOOP,
     forward::FORWARD,
     erratic::ERRATIC,
     whoami::WHOAMI,

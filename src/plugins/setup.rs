@@ -226,6 +226,8 @@ pub struct Build<'a> {
     /// Where work in the background runs. A plugin ends its own when it is dropped: see
     /// [`Task`](crate::task::Task).
     pub runtime: &'a tokio::runtime::Handle,
+    /// For a plugin that finds out that the server must not go on.
+    pub fatal: &'a crate::fatal::Fatal,
 }
 
 /// Makes the plugins of every block and fills [`Build::blocks`] with them.

@@ -11,6 +11,7 @@ use super::banner;
 use crate::admin::Admin;
 use crate::config::{self, Configuration, Endpoint, ListenAddress, Origin, StartOptions, Text};
 use crate::console::stderr_has_colors;
+use crate::fatal::Fatal;
 use crate::identity::pools::{NodeOptions, Pools};
 use crate::listen::{BindError, Bound, Listener, Shared, bind_missing};
 use crate::metrics::Registry;
@@ -33,6 +34,7 @@ pub(super) struct Server {
     /// Standard input can be read only once.
     text_of_stdin: Option<Text>,
     shared: Arc<Shared>,
+    fatal: Fatal,
     /// Made when the first configuration is known to be right: it writes down who this node is.
     pools: Option<Arc<Pools>>,
     admin: Admin,
@@ -54,7 +56,7 @@ enum Failure {
 
 impl Server {
     /// A server that does nothing yet.
-    pub(super) fn new(options: StartOptions, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(options: StartOptions, shared: Arc<Shared>, fatal: Fatal) -> Self {
         let metrics = Arc::new(Registry::default());
         metrics.add(shared.clone());
         Self {
@@ -64,6 +66,7 @@ impl Server {
             admin: Admin::new(shared.runtime.clone()),
             process: ProcessOptions::default(),
             shared,
+            fatal,
             pools: None,
             listeners: Vec::new(),
             endpoints: Vec::new(),
@@ -201,6 +204,7 @@ impl Server {
             metrics: &metrics,
             blocks: &running,
             runtime: &self.shared.runtime,
+            fatal: &self.fatal,
         };
         build_blocks(blocks, &mut build).map_err(Failure::Corefile)?;
         let admin = self.admin.bind(admin).map_err(Failure::Corefile)?;

@@ -22,6 +22,7 @@ use tracing::{debug, error, info};
 use crate::config::StartOptions;
 use crate::console::{complain, say};
 use crate::counters::{Count, Tally};
+use crate::fatal::Fatal;
 use crate::listen::Shared;
 use crate::reason;
 use instance::Server;
@@ -84,7 +85,8 @@ async fn live(options: StartOptions) -> u8 {
     };
     let quiet = options.quiet;
     let require_claim = options.require_claim;
-    let mut server = Server::new(options, shared.clone());
+    let fatal = Fatal::default();
+    let mut server = Server::new(options, shared.clone(), fatal.clone());
     if let Err(message) = server.start().await {
         complain(&message);
         return FAILED;
@@ -112,6 +114,10 @@ async fn live(options: StartOptions) -> u8 {
             },
             full = teller.until_full(server.nearest_address()) => {
                 complain(&format!("error: {full}; --require-claim was given, so nothing is served"));
+                break Some(FAILED);
+            }
+            message = fatal.reported() => {
+                error!("{message}");
                 break Some(FAILED);
             }
             () = tokio::time::sleep(SWEEP), if sweeping => sweeping = shared.sweep(),

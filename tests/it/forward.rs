@@ -355,3 +355,30 @@ fn a_server_without_edns_is_asked_without() {
     let callsign = forwarding(&[&old], "");
     assert_eq!(octet(&ask(callsign.address(), "a.example", "A")), 1);
 }
+
+/// If this fails, two servers that forward to each other keep each other busy for ever, or a
+/// server that does not is stopped.
+#[test]
+fn a_loop_stops_the_server() {
+    let corefile = "
+.:{port} {
+    loop
+    forward . 127.0.0.1:{other}
+}
+.:{other} {
+    forward . 127.0.0.1:{port}
+}
+";
+    let mut callsign = Callsign::start(corefile);
+    assert_eq!(callsign.ended().code(), Some(1));
+    let said = callsign.says("detected for zone `.`");
+    assert!(said.contains("ERROR"), "{said}");
+
+    let upstream = Upstream::good(1);
+    let callsign = Callsign::start(&format!(
+        ".:{{port}} {{\nloop\nforward . {}\n}}",
+        upstream.address
+    ));
+    upstream.asked_in_all(1);
+    assert_eq!(octet(&ask(callsign.address(), "a.example", "A")), 1);
+}

@@ -9,6 +9,7 @@
 mod admin;
 mod documents;
 mod forward;
+mod forward_secure;
 mod front_door;
 mod hosts;
 mod identity;

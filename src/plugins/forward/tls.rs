@@ -88,6 +88,9 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
 }
 
 fn unreadable(path: &Path, error: &rustls::pki_types::pem::Error) -> String {
-    let reason = crate::reason::of_text(&error.to_string());
+    let reason = match error {
+        rustls::pki_types::pem::Error::Io(error) => crate::reason::of(error),
+        error => error.to_string(),
+    };
     format!("cannot read {}: {reason}", path.display())
 }

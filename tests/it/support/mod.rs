@@ -5,4 +5,5 @@ pub(crate) mod dns;
 pub(crate) mod etcd;
 pub(crate) mod gate;
 pub(crate) mod http;
+pub(crate) mod https;
 pub(crate) mod upstream;

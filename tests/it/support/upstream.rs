@@ -1,11 +1,16 @@
 //! A server to forward to, which does what the test says with each query.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 /// How long anything may take that should take a moment; a busy machine is not a failure.
 const BOUND: Duration = Duration::from_secs(30);
@@ -131,6 +136,21 @@ pub(crate) fn record(owner: &[u8], last: u8) -> Vec<u8> {
 impl Upstream {
     /// Starts one.
     pub(crate) fn start(manner: impl Fn(&Asked) -> Vec<Act> + Send + Sync + 'static) -> Self {
+        Self::start_with(None, manner)
+    }
+
+    /// One that speaks TLS over TCP, with the certificate that is in this folder.
+    pub(crate) fn secure(
+        folder: &Path,
+        manner: impl Fn(&Asked) -> Vec<Act> + Send + Sync + 'static,
+    ) -> Self {
+        Self::start_with(Some(Arc::new(tls(folder))), manner)
+    }
+
+    fn start_with(
+        tls: Option<Arc<ServerConfig>>,
+        manner: impl Fn(&Asked) -> Vec<Act> + Send + Sync + 'static,
+    ) -> Self {
         let (udp, tcp) = sockets();
         let address = udp.local_addr().expect("an address");
         let state = Arc::new(State {
@@ -142,7 +162,7 @@ impl Upstream {
         let of_udp = state.clone();
         thread::spawn(move || of_udp.serve_udp(&udp));
         let of_tcp = state.clone();
-        thread::spawn(move || of_tcp.serve_tcp(&tcp));
+        thread::spawn(move || of_tcp.serve_tcp(&tcp, tls.as_ref()));
         Self { address, state }
     }
 
@@ -171,6 +191,15 @@ impl Upstream {
         }
     }
 
+    /// Waits until so many queries have come, for any name.
+    pub(crate) fn asked_in_all(&self, times: usize) {
+        let end = Instant::now() + BOUND;
+        while self.state.asked.lock().expect("no thread panics").len() < times {
+            assert!(Instant::now() < end, "nothing was asked");
+            thread::sleep(TICK);
+        }
+    }
+
     /// How many connections were accepted.
     pub(crate) fn connections(&self) -> usize {
         *self.state.connections.lock().expect("no thread panics")
@@ -181,6 +210,19 @@ impl Drop for Upstream {
     fn drop(&mut self) {
         self.state.stopped.store(true, Ordering::Relaxed);
     }
+}
+
+/// TLS as a server speaks it that has `cert.pem` and `key.pem` of a folder.
+pub(crate) fn tls(folder: &Path) -> ServerConfig {
+    let certificates = CertificateDer::pem_file_iter(folder.join("cert.pem"));
+    let certificates: Result<Vec<_>, _> = certificates.expect("a certificate").collect();
+    let key = PrivateKeyDer::from_pem_file(folder.join("key.pem")).expect("a key");
+    ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(certificates.expect("certificates"), key)
+        .expect("a key that fits")
 }
 
 /// Sockets for both ways at one port.
@@ -234,7 +276,7 @@ impl State {
         }
     }
 
-    fn serve_tcp(self: Arc<Self>, listener: &TcpListener) {
+    fn serve_tcp(self: Arc<Self>, listener: &TcpListener, tls: Option<&Arc<ServerConfig>>) {
         listener.set_nonblocking(true).expect("a listener");
         while !self.is_stopped() {
             let Ok((stream, peer)) = listener.accept() else {
@@ -243,13 +285,20 @@ impl State {
             };
             *self.connections.lock().expect("no thread panics") += 1;
             stream.set_nonblocking(false).expect("a stream");
+            stream.set_read_timeout(Some(TICK)).expect("a timeout");
             let state = self.clone();
-            thread::spawn(move || state.serve_connection(stream, peer.port()));
+            let tls = tls.cloned();
+            thread::spawn(move || match tls {
+                None => state.serve_connection(stream, peer.port()),
+                Some(tls) => {
+                    let tls = ServerConnection::new(tls).expect("a server of TLS");
+                    state.serve_connection(StreamOwned::new(tls, stream), peer.port());
+                }
+            });
         }
     }
 
-    fn serve_connection(&self, mut stream: TcpStream, port: u16) {
-        stream.set_read_timeout(Some(TICK)).expect("a timeout");
+    fn serve_connection(&self, mut stream: impl Read + Write, port: u16) {
         let mut held: Vec<Vec<u8>> = Vec::new();
         while let Some(message) = self.message(&mut stream) {
             for act in self.act(Asked::read(&message, Over::Tcp, port)) {
