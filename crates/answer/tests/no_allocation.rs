@@ -83,7 +83,14 @@ fn serve(zone: &Zone, request: &[u8], transport: Transport, out: &mut [u8]) -> u
                 return 0;
             };
             answer_from_zone(zone, &name, &query, 12_345, &mut reply);
+            let mut sets = reply.written_sets();
+            while let Some(set) = sets.next(&reply) {
+                reply.swap_addresses(&set, 0, set.count / 2);
+                reply.rotate(&set, 1);
+                reply.owner_of(&set);
+            }
             reply.extended_error(3, "stale");
+            reply.limit_datagram(1000);
             reply.limit_ttl(4);
             reply.finish()
         }
