@@ -114,7 +114,7 @@ impl Resolver {
             Some((chain, base)) => Some((chain, *base)),
             None => self
                 .routes
-                .find(&name, &query)
+                .find(&name, &query, &self.client)
                 .map(|route| (&route.chain, 0)),
         };
         let Some((chain, base)) = found else {

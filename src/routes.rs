@@ -6,13 +6,14 @@ use std::sync::Arc;
 use answer::{Class, LookupName, Name, Query, RecordType};
 
 use crate::metrics::Meter;
-use crate::plugins::Chain;
+use crate::plugins::{Chain, Client, Incoming};
 
 /// The zones that are served at one address. Never changed: a reload puts another in its place.
 #[derive(Debug, Default)]
 pub struct Routes {
-    /// By the zone's name in wire form and lower case.
-    zones: HashMap<Box<[u8]>, Route>,
+    /// By the zone's name in wire form and lower case: one route, or several of which each but the
+    /// last is for some queries only.
+    zones: HashMap<Box<[u8]>, Vec<Route>>,
     /// Bit N is set where a zone has N labels, so that a look-up skips lengths that nobody has.
     depths: u128,
     /// Counts the queries that are for no zone.
@@ -29,21 +30,24 @@ pub struct Route {
 }
 
 impl Routes {
-    /// Routes with these zones. Of two equal ones the last counts.
+    /// Routes with these zones. Of equal ones the first counts whose view a query is for.
     pub fn new(zones: impl IntoIterator<Item = (Name, Arc<Chain>)>) -> Self {
         let mut routes = Self::default();
         for (zone, chain) in zones {
             // A name has at most 127 labels.
             routes.depths |= 1 << zone.label_count().min(127);
-            let route = Route { chain, meter: None };
-            routes.zones.insert(zone.as_wire().into(), route);
+            let routes_of_zone = routes.zones.entry(zone.as_wire().into());
+            routes_of_zone
+                .or_default()
+                .push(Route { chain, meter: None });
         }
         routes
     }
 
-    /// Has the queries for a zone be counted.
-    pub fn measure(&mut self, zone: &Name, meter: Meter) {
-        if let Some(route) = self.zones.get_mut(zone.as_wire()) {
+    /// Has the queries for a zone be counted that a block of it gets.
+    pub fn measure(&mut self, zone: &Name, chain: &Arc<Chain>, meter: Meter) {
+        let mut routes = self.zones.get_mut(zone.as_wire()).into_iter().flatten();
+        if let Some(route) = routes.find(|route| Arc::ptr_eq(&route.chain, chain)) {
             route.meter = Some(Arc::new(meter));
         }
     }
@@ -62,17 +66,31 @@ impl Routes {
     /// Where a query goes; [`None`] where nothing is served for it.
     ///
     /// It is that of the zone that the name lies in: of several, the one with the most labels.
-    /// Queries of classes other than IN are only for blocks that have something to say to them.
+    /// Where a zone has several, it is the first whose view the query is for; where there is none,
+    /// the next zone above is looked at. Queries of classes other than IN are only for blocks that
+    /// have something to say to them.
     #[must_use]
-    pub fn find(&self, name: &LookupName, query: &Query<'_>) -> Option<&Route> {
-        let route = self.by_zone(name, query.qtype)?;
+    pub fn find(&self, name: &LookupName, query: &Query<'_>, client: &Client) -> Option<&Route> {
+        let route = self.by_zone(name, query.qtype, |chain| {
+            chain.admits(&Incoming {
+                query,
+                name,
+                client,
+                chain,
+            })
+        })?;
         let classes = query.qclass == Class::IN || route.chain.answers_other_classes();
         classes.then_some(route)
     }
 
     /// DS records stand on the parent's side of a zone cut (RFC 4035 §2.4), so a DS query for a
     /// zone of ours goes to the zone above it where that is served too.
-    fn by_zone(&self, name: &LookupName, qtype: RecordType) -> Option<&Route> {
+    fn by_zone(
+        &self,
+        name: &LookupName,
+        qtype: RecordType,
+        admits: impl Fn(&Chain) -> bool,
+    ) -> Option<&Route> {
         let labels = name.label_count();
         let above = usize::from(qtype == RecordType::DS);
         let zone = |index: usize| {
@@ -80,6 +98,7 @@ impl Routes {
             possible
                 .then(|| self.zones.get(name.suffix(index)))
                 .flatten()
+                .and_then(|routes| routes.iter().find(|route| admits(&route.chain)))
         };
         (above..=labels).chain(0..above).find_map(zone)
     }
@@ -102,7 +121,7 @@ mod tests {
     fn found(zones: &[&str], name: &str, qtype: RecordType) -> Option<String> {
         let (routes, chains) = routes(zones);
         let name = LookupName::from(&Name::parse(name).unwrap());
-        let chain = &routes.by_zone(&name, qtype)?.chain;
+        let chain = &routes.by_zone(&name, qtype, |_| true)?.chain;
         chains
             .iter()
             .find(|(_, it)| Arc::ptr_eq(it, chain))

@@ -112,7 +112,7 @@ fn route(
     let Some(name) = LookupName::from_wire(query.qname) else {
         return nowhere(Rcode::FORMERR, out);
     };
-    let Some(Route { chain, meter }) = routes.find(&name, query) else {
+    let Some(Route { chain, meter }) = routes.find(&name, query, client) else {
         return nowhere(Rcode::REFUSED, out);
     };
     let Ok(reply) = Reply::start(query, limits(client.transport), out) else {

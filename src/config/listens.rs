@@ -68,7 +68,10 @@ pub(super) fn endpoints(drafts: &[BlockDraft], diagnostics: &mut Diagnostics) ->
     for (block, draft) in drafts.iter().enumerate() {
         for zone in &draft.zones {
             for (address, span) in addresses(draft, zone) {
-                if diagnostics.keep(seen.add(zone, address)).is_none() {
+                if diagnostics
+                    .keep(seen.add(zone, address, block, draft.view))
+                    .is_none()
+                {
                     continue;
                 }
                 let number = *numbers.entry(address).or_insert_with(|| {
@@ -103,22 +106,42 @@ fn addresses(draft: &BlockDraft, zone: &ZoneKey) -> Vec<(ListenAddress, Span)> {
         .collect()
 }
 
-/// The zones met so far. As in CoreDNS, a zone is served once at an address, and one that is
-/// served everywhere cannot be served by another block at one address as well.
+/// The zones met so far. As in CoreDNS, a zone is served once at an address, unless the blocks that
+/// do so have views; and one that is served everywhere cannot be served by another block at one
+/// address as well.
 #[derive(Default)]
 struct Seen {
-    at_address: HashMap<(Name, ListenAddress), Span>,
+    at_address: HashMap<(Name, ListenAddress), Served>,
     at_port: HashMap<(Name, u16), (bool, Span)>,
 }
 
+/// The last block that serves a zone at an address.
+struct Served {
+    key: Span,
+    block: usize,
+    has_view: bool,
+}
+
 impl Seen {
-    fn add(&mut self, zone: &ZoneKey, address: ListenAddress) -> Result<(), Diagnostic> {
+    fn add(
+        &mut self,
+        zone: &ZoneKey,
+        address: ListenAddress,
+        block: usize,
+        view: Option<Span>,
+    ) -> Result<(), Diagnostic> {
         let ZoneKey { name, port, span } = zone;
-        if let Some(first) = self.at_address.get(&(name.clone(), address)) {
+        let before = self.at_address.get(&(name.clone(), address));
+        if let Some(before) = before.filter(|it| !it.has_view || it.block == block) {
             let message = format!("cannot serve `{name}` on {address}: it is already defined");
-            return Err(Diagnostic::error(*span, message)
+            let error = Diagnostic::error(*span, message)
                 .label("defined a second time here")
-                .context(*first, "defined here first"));
+                .context(before.key, "defined here first");
+            return Err(match view {
+                Some(_) if before.block != block => error
+                    .help("the first block takes all queries: put those with a `view` before it"),
+                _ => error,
+            });
         }
         let everywhere = matches!(address, ListenAddress::Every(_));
         match self.at_port.get(&(name.clone(), *port)) {
@@ -138,7 +161,12 @@ impl Seen {
             }
             _ => {}
         }
-        self.at_address.insert((name.clone(), address), *span);
+        let served = Served {
+            key: *span,
+            block,
+            has_view: view.is_some(),
+        };
+        self.at_address.insert((name.clone(), address), served);
         self.at_port
             .entry((name.clone(), *port))
             .or_insert((everywhere, *span));

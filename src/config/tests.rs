@@ -151,6 +151,24 @@ fn interfaces() -> String {
     names.join(", ")
 }
 
+/// If this fails, blocks with views cannot share a zone, or one that no query reaches passes unseen.
+#[test]
+fn blocks_with_views_share_a_zone() {
+    let with = "org {\n    view a {\n        expr true\n    }\n}\n";
+    let without = "org {\n    whoami\n}\n";
+    assert_eq!(shown(&format!("{with}{with}{without}")), "");
+    let wrong = shown(&format!("{with}{without}{with}"));
+    assert!(wrong.contains("already defined"), "{wrong}");
+    assert!(
+        wrong.contains("put those with a `view` before it"),
+        "{wrong}"
+    );
+    assert!(
+        shown("org org. {\n    view a {\n        expr true\n    }\n}\n")
+            .contains("already defined")
+    );
+}
+
 /// If this fails, a zone has two blocks and nobody knows which one answers.
 #[test]
 fn a_zone_is_served_once() {

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use answer::Name;
 
 use super::setup::{BlockOptions, Monitor};
+use super::view::View;
 use super::{Chain, Plugin};
 use crate::config::Endpoint;
 use crate::metrics::Registry;
@@ -48,10 +49,9 @@ impl Blocks {
         let address = endpoint.address;
         for (zone, block) in served.iter().filter(|(_, it)| it.options.measured) {
             let plugins: Vec<_> = block.chain.plugins().map(Plugin::name).collect();
-            routes.measure(
-                zone,
-                metrics.meter(address, &zone.to_string(), "", &plugins),
-            );
+            let view = block.chain.view().map_or("", View::name);
+            let meter = metrics.meter(address, &zone.to_string(), view, &plugins);
+            routes.measure(zone, &block.chain, meter);
             routes.measure_unrouted(metrics.meter(address, UNROUTED, "", &[]));
         }
         routes

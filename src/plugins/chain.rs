@@ -4,6 +4,7 @@ use std::fmt;
 
 use answer::{Class, Rcode};
 
+use super::view::View;
 use super::{After, Classes, Exchange, Incoming, Job, Plugin, Step, Wait};
 
 /// Extended error code: something else (RFC 8914 §4.1).
@@ -12,6 +13,8 @@ const OTHER_ERROR: u16 = 0;
 /// The plugins of one server block, in the order of the table of directives.
 pub struct Chain {
     plugins: Box<[Box<dyn Plugin>]>,
+    /// Which of them says whose queries the block is for.
+    view: Option<usize>,
 }
 
 /// Where in a chain a query is.
@@ -57,8 +60,21 @@ impl Chain {
     #[must_use]
     pub fn new(plugins: Vec<Box<dyn Plugin>>) -> Self {
         Self {
+            view: plugins.iter().position(|plugin| plugin.view().is_some()),
             plugins: plugins.into_boxed_slice(),
         }
+    }
+
+    /// The view that says whose queries the block is for; without one it is for all.
+    #[must_use]
+    pub fn view(&self) -> Option<&View> {
+        self.plugins.get(self.view?)?.view()
+    }
+
+    /// Whether the block is for a query.
+    #[must_use]
+    pub fn admits(&self, incoming: &Incoming<'_>) -> bool {
+        self.view().is_none_or(|view| view.admits(incoming))
     }
 
     /// The plugins in order.

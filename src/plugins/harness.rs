@@ -147,7 +147,7 @@ impl Server {
             query: &query,
             name: &name,
             client: &self.client,
-            chain: &self.routes.find(&name, &query)?.chain,
+            chain: &self.routes.find(&name, &query, &self.client)?.chain,
         };
         incoming.metadata(label)
     }

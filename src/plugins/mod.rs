@@ -14,6 +14,7 @@ pub mod cache;
 pub mod cancel;
 pub mod chain;
 pub mod chaos;
+mod conditions;
 pub mod coredns;
 pub mod dns64;
 pub mod erratic;
@@ -40,6 +41,7 @@ mod regular;
 pub mod rewrite;
 pub mod root;
 pub mod setup;
+pub mod view;
 pub mod whoami;
 mod zonefiles;
 pub mod zones;
@@ -88,6 +90,7 @@ pub const DIRECTIVES: &[Definition] = &[
     forward::FORWARD,
     erratic::ERRATIC,
     whoami::WHOAMI,
+    view::VIEW,
 ];
 
 /// What a directive does with queries.
@@ -126,6 +129,11 @@ pub trait Plugin: Send + Sync + 'static {
 
     /// Adds what it has counted, when somebody asks: see [`metrics`](crate::metrics).
     fn metrics(&self, _scrape: &mut Scrape) {}
+
+    /// Whose queries the block is for, where the plugin says that.
+    fn view(&self) -> Option<&view::View> {
+        None
+    }
 
     /// On the way in. It takes no lock, does not allocate and never waits.
     fn request(&self, exchange: &mut Exchange<'_, '_>) -> Step;

@@ -90,6 +90,8 @@ pub struct BlockDraft {
     pub binds: Vec<Bind>,
     /// The folder that relative paths start from; empty for the one that the program runs in.
     pub root: PathBuf,
+    /// The `view` that the block is for some queries by; [`None`] where it is for all.
+    pub view: Option<Span>,
     /// The plugins so far, in the order in which queries will meet them.
     pub parts: Vec<PlannedPart>,
     /// What else the block has, which no query passes.

@@ -86,6 +86,12 @@ record_types! {
 }
 
 impl RecordType {
+    /// The mnemonic, for a type that has a name here.
+    pub fn mnemonic(self) -> Option<&'static str> {
+        let known = MNEMONICS.iter().find(|(rtype, _)| *rtype == self);
+        known.map(|(_, mnemonic)| *mnemonic)
+    }
+
     /// Whether a zone can hold records of this type: not for the reserved type 0, OPT, and the
     /// meta and query types from 128 to 255 (RFC 6895 §3.1).
     pub const fn is_data(self) -> bool {
@@ -96,8 +102,8 @@ impl RecordType {
 /// Shows the mnemonic, or `TYPE` and the number (RFC 3597 §5).
 impl fmt::Display for RecordType {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match MNEMONICS.iter().find(|(rtype, _)| rtype == self) {
-            Some((_, mnemonic)) => formatter.write_str(mnemonic),
+        match self.mnemonic() {
+            Some(mnemonic) => formatter.write_str(mnemonic),
             None => write!(formatter, "TYPE{}", self.0),
         }
     }
@@ -137,13 +143,19 @@ impl Class {
         (Class::HS, "HS"),
         (Class::ANY, "ANY"),
     ];
+
+    /// The mnemonic, for a class that has a name here.
+    pub fn mnemonic(self) -> Option<&'static str> {
+        let known = Self::MNEMONICS.iter().find(|(class, _)| *class == self);
+        known.map(|(_, mnemonic)| *mnemonic)
+    }
 }
 
 /// Shows the mnemonic, or `CLASS` and the number (RFC 3597 §5).
 impl fmt::Display for Class {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match Self::MNEMONICS.iter().find(|(class, _)| class == self) {
-            Some((_, mnemonic)) => formatter.write_str(mnemonic),
+        match self.mnemonic() {
+            Some(mnemonic) => formatter.write_str(mnemonic),
             None => write!(formatter, "CLASS{}", self.0),
         }
     }

@@ -55,7 +55,11 @@ impl Cached {
         let query = query("name.example.", RecordType::A).to_bytes();
         let query = Query::parse(&query).unwrap();
         let name = LookupName::from_wire(query.qname).unwrap();
-        let chain = self.server.routes().find(&name, &query).unwrap();
+        let chain = self
+            .server
+            .routes()
+            .find(&name, &query, &self.server.client)
+            .unwrap();
         chain
             .chain
             .plugins()
