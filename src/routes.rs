@@ -34,14 +34,17 @@ impl Routes {
     pub fn new(zones: impl IntoIterator<Item = (Name, Arc<Chain>)>) -> Self {
         let mut routes = Self::default();
         for (zone, chain) in zones {
-            // A name has at most 127 labels.
-            routes.depths |= 1 << zone.label_count().min(127);
-            let routes_of_zone = routes.zones.entry(zone.as_wire().into());
-            routes_of_zone
-                .or_default()
-                .push(Route { chain, meter: None });
+            routes.add(&zone, chain);
         }
         routes
+    }
+
+    /// Has the queries for a zone go to these plugins.
+    pub(crate) fn add(&mut self, zone: &Name, chain: Arc<Chain>) {
+        // A name has at most 127 labels.
+        self.depths |= 1 << zone.label_count().min(127);
+        let of_zone = self.zones.entry(zone.as_wire().into());
+        of_zone.or_default().push(Route { chain, meter: None });
     }
 
     /// Has the queries for a zone be counted that a block of it gets.

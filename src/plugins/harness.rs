@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::setup::{Build, build_blocks};
-use super::{Blocks, Client, Incoming, Part, PlannedPart, Transport};
+use super::{Blocks, Chain, Client, Incoming, Part, PlannedPart, Plugin, Transport};
 use crate::admin::{self, Admin};
 use crate::config::{self, DNS_PORT, Text};
 use crate::counters::Tally;
@@ -116,6 +116,14 @@ impl Server {
             Ok(_) => String::new(),
             Err(errors) => config::render(&errors, &sources, false),
         }
+    }
+
+    /// Serves a zone with plugins that no Corefile makes, too.
+    pub(crate) fn and_zone(mut self, zone: &str, plugins: Vec<Box<dyn Plugin>>) -> Self {
+        let chain = Arc::new(Chain::new(plugins));
+        let routes = Arc::get_mut(&mut self.routes).unwrap();
+        routes.add(&Name::parse(zone).unwrap(), chain);
+        self
     }
 
     /// Has queries come from this address.

@@ -18,6 +18,7 @@ mod conditions;
 pub mod coredns;
 pub mod dns64;
 pub mod erratic;
+pub mod etcd;
 pub mod exchange;
 pub mod file;
 pub mod forward;
@@ -41,6 +42,7 @@ mod regular;
 pub mod rewrite;
 pub mod root;
 pub mod setup;
+pub mod trust;
 pub mod view;
 pub mod whoami;
 mod zonefiles;
@@ -86,6 +88,7 @@ pub const DIRECTIVES: &[Definition] = &[
     identity::IDENTITY,
     identity::IDETCD,
     file::FILE,
+    etcd::ETCD,
     r#loop::LOOP,
     forward::FORWARD,
     erratic::ERRATIC,

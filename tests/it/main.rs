@@ -8,6 +8,7 @@
 
 mod admin;
 mod documents;
+mod etcd;
 mod forward;
 mod forward_secure;
 mod front_door;

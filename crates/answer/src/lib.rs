@@ -51,8 +51,8 @@ pub use record::{
     Soa,
 };
 pub use reply::{
-    Asked, NoRoom, OUR_UDP_SIZE, Outcome, Owner, Proofs, RelayedRecord, Reply, Section, Transport,
-    WrittenRecord, WrittenSet, WrittenSets, answer_from_zone, respond,
+    Asked, Mark, NoRoom, OUR_UDP_SIZE, Outcome, Owner, Proofs, RelayedRecord, Reply, Section,
+    Transport, WrittenRecord, WrittenSet, WrittenSets, answer_from_zone, respond,
 };
 pub use request::{Request, RequestEdns};
 pub use zone::{

@@ -10,7 +10,7 @@ mod respond;
 mod transport;
 mod ttl;
 
-pub use edit::WrittenRecord;
+pub use edit::{Mark, WrittenRecord};
 pub use order::{WrittenSet, WrittenSets};
 pub use place::{Owner, Section};
 pub use relay::RelayedRecord;

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use answer::{Asked, Lookup, LookupName, Name, RecordType, Zone, respond};
 use tokio::sync::watch;
 
+use super::trust::Trust;
 use super::zones::Fallthrough;
 use super::{Build, Exchange, Incoming, Part, Plugin, Step};
 use crate::identity::pattern::Pattern;
@@ -24,14 +25,6 @@ use crate::identity::pools::StoreConfig;
 use publish::Published;
 
 pub use setup::{IDENTITY, IDETCD};
-
-/// While the store is away no answer is good for longer than this, in seconds.
-const STALE_TTL: u32 = 5;
-
-/// Extended error codes (RFC 8914 §4).
-const STALE_ANSWER: u16 = 3;
-const NOT_READY: u16 = 14;
-const NETWORK_ERROR: u16 = 23;
 
 /// A pool as the Corefile has it.
 #[derive(Clone, Debug)]
@@ -110,20 +103,6 @@ struct PoolNames {
     reverse: Zone,
     trust: Trust,
     fallthrough: Fallthrough,
-}
-
-/// How far the names can be trusted; less and less.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum Trust {
-    /// They are what the store has.
-    #[default]
-    Current,
-    /// The store is away; they are what it had.
-    Stale,
-    /// The store has been away for too long.
-    Expired,
-    /// The store has not been heard of yet.
-    Unknown,
 }
 
 struct Identity {
@@ -228,9 +207,9 @@ impl PoolNames {
     /// Answers for a name that the pool owns.
     fn answer(&self, exchange: &mut Exchange<'_, '_>) -> Step {
         let missing = self.lookup(exchange) == Lookup::NoSuchName;
-        if missing && self.trust == Trust::Stale {
-            // Somebody may have claimed it since.
-            return fail(exchange, NETWORK_ERROR, "the store is away");
+        // Somebody may have claimed it since.
+        if missing && let Some(step) = self.trust.miss(exchange) {
+            return step;
         }
         if let Some(step) = self.trust.apply(exchange) {
             return step;
@@ -260,36 +239,4 @@ impl PoolNames {
             Lookup::Found(_)
         )
     }
-}
-
-impl Trust {
-    /// Whether clients may be told of the names at all.
-    fn may_be_told(self) -> bool {
-        self <= Self::Stale
-    }
-
-    /// What the client must know, or the whole answer where there can be no better one.
-    fn apply(self, exchange: &mut Exchange<'_, '_>) -> Option<Step> {
-        match self {
-            Self::Current => None,
-            Self::Stale => {
-                exchange.reply.limit_ttl(STALE_TTL);
-                exchange
-                    .reply
-                    .extended_error(STALE_ANSWER, "the store is away");
-                None
-            }
-            Self::Expired => Some(fail(
-                exchange,
-                NETWORK_ERROR,
-                "the store is away for too long",
-            )),
-            Self::Unknown => Some(fail(exchange, NOT_READY, "the store was not heard of yet")),
-        }
-    }
-}
-
-fn fail(exchange: &mut Exchange<'_, '_>, code: u16, reason: &str) -> Step {
-    exchange.fail(code, reason);
-    Step::Answered
 }

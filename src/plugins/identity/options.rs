@@ -252,19 +252,7 @@ fn store_option<'a>(store: &mut StoreOptions<'a>, line: &'a Directive) -> Result
         }
         "tls" => {
             let words = line.between(0, 3, "tls [CERT KEY] [CA]")?;
-            let path = |word: &Token| PathBuf::from(&word.text);
-            let (identity, authority) = match words {
-                [] => (None, None),
-                [authority] => (None, Some(path(authority))),
-                [cert, key] => (Some((path(cert), path(key))), None),
-                [cert, key, authority, ..] => {
-                    (Some((path(cert), path(key))), Some(path(authority)))
-                }
-            };
-            store.tls = Some(Tls {
-                identity,
-                authority,
-            });
+            store.tls = Some(Tls::of_words(words, |path| PathBuf::from(path)));
         }
         "prefix" => store.prefix = Some(line.one_argument("prefix PATH")?.text.clone()),
         "layout" => {

@@ -15,6 +15,7 @@ use crate::identity::members::{Freshness, Members};
 use crate::identity::record::{RECORD_LIMIT, Record};
 use crate::plugins::exchange::Way;
 use crate::plugins::harness::Server;
+use crate::plugins::trust::STALE_TTL;
 use crate::plugins::{Chain, Client, Origin, Transport};
 use crate::store::{Entry, Feed, Listing, Space};
 

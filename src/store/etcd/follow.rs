@@ -1,4 +1,5 @@
-//! Following a space: a listing, then a watch from there on, for as long as anybody listens.
+//! Following some keys: a listing, then a watch from there on, for as long as anybody listens. Which
+//! keys these are, and what they mean, a [`Subject`] knows.
 //!
 //! etcd sends each change to each watch, one message each; a watch that is opened later gets what
 //! it missed in one message. So in a herd nobody watches who still claims: the first watch is
@@ -11,35 +12,31 @@
 //!   one, and begins with a listing where it is not or where that part of it was compacted;
 //! * a stream that says nothing is asked for its progress, and left when it does not answer;
 //! * a listing is told from time to time in any case.
-//!
-//! A record that becomes unreadable is told as [`Change::Freed`]: there is nothing to answer DNS
-//! queries from any more. The slot stays occupied all the same, and
-//! [`Occupancy`](crate::store::Occupancy) goes by keys alone, so nobody claims it.
 
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use etcd_client::{Error, WatchOptions, WatchResponse, WatchStream};
-use tokio::sync::mpsc;
+use etcd_client::{Error, KeyValue, WatchOptions, WatchResponse, WatchStream};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::connection::{Connection, Connections};
 use super::errors::{self, in_time};
-use super::layout::Keys;
-use super::listing::{self, PATIENCE, Position};
+use super::position::{PATIENCE, Position};
 use super::requests::signed;
-use super::skipped::Skipped;
-use crate::store::{Change, Feed, Pending, StoreError};
+use crate::store::{Pending, StoreError};
 
 /// After how much silence a stream is asked whether it lives.
 const PROGRESS: Duration = Duration::from_secs(5);
 
-/// How often a space of up to [`LISTED`] claims is listed anew.
+/// How often a listing begins again because etcd compacts its history in the middle of it.
+const ATTEMPTS: usize = 3;
+
+/// How often up to [`LISTED`] keys are listed anew.
 const RECONCILE: Duration = Duration::from_secs(60);
 
-/// Beyond this many claims, listings become rarer: every node reads every claim.
+/// Beyond this many keys, listings become rarer: every node reads every one.
 const LISTED: usize = 1000;
 
 /// So many changes within [`STORM_TIME`] are a storm, in which the watch pauses for [`LULL`].
@@ -57,20 +54,42 @@ const REASONS: usize = 16;
 /// The first wait after a failure, and the longest. Who returns is seen within a second.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(800));
 
-/// Tells `feed` about a space for ever. The caller drops the future when nobody listens.
-pub(super) async fn follow(
+/// What is followed, and who is told of it.
+pub(super) trait Subject: Send + Sync {
+    /// What all keys that are watched begin with.
+    fn prefix(&self) -> &str;
+
+    /// Whether a key is one of those that are followed. Others are passed over.
+    fn is_meant(&self, kv: &KeyValue) -> bool;
+
+    /// Reads all that there is and, if nothing went wrong, tells it. Gives where the listing stands
+    /// and how many keys it has.
+    fn list(
+        &mut self,
+        connection: &Arc<Connection>,
+    ) -> impl Future<Output = Result<(Position, usize), Error>> + Send;
+
+    /// Tells changes in their order, up to this revision. A key that is gone has version 0.
+    fn changed(&mut self, revision: u64, changes: &[&KeyValue]) -> impl Future<Output = ()> + Send;
+
+    /// Tells that what was told is what there is now.
+    fn current(&mut self) -> impl Future<Output = ()> + Send;
+
+    /// Tells that etcd is away, and why.
+    fn away(&mut self, reason: String) -> impl Future<Output = ()> + Send;
+}
+
+/// Follows a subject for ever. The caller drops the future when nobody listens. Changes after the
+/// first listing are told once `begin` is ready.
+pub(super) async fn follow<S: Subject>(
     connections: &Connections,
-    skipped: &Skipped,
-    keys: &Keys,
-    feed: &mpsc::Sender<Feed>,
-    begin: Pending<'static, ()>,
+    subject: S,
+    begin: Option<Pending<'static, ()>>,
 ) {
     let mut follower = Follower {
-        begin: Some(begin),
+        begin,
         connections,
-        skipped,
-        keys,
-        feed,
+        subject,
         position: None,
         reconcile_at: Instant::now(),
         wait: BACK_OFF.0,
@@ -96,11 +115,9 @@ pub(super) async fn follow(
     }
 }
 
-struct Follower<'a> {
+struct Follower<'a, S> {
     connections: &'a Connections,
-    skipped: &'a Skipped,
-    keys: &'a Keys,
-    feed: &'a mpsc::Sender<Feed>,
+    subject: S,
     /// Ready when the first watch is to be opened; then [`None`].
     begin: Option<Pending<'static, ()>>,
     position: Option<Position>,
@@ -128,7 +145,7 @@ enum End {
     Storm,
 }
 
-impl Follower<'_> {
+impl<S: Subject> Follower<'_, S> {
     /// Connects and begins the watch, with a listing before it where it cannot resume.
     async fn open(&mut self) -> Result<Watch, StoreError> {
         let connection = timeout(PATIENCE, self.connections.get())
@@ -164,7 +181,7 @@ impl Follower<'_> {
         // Without fragments, though they exist: the client does not tell which answers are whole.
         let stream = async {
             let mut watch = connection.watch();
-            let mut stream = watch.watch(self.keys.slots(), Some(options)).await?;
+            let mut stream = watch.watch(self.subject.prefix(), Some(options)).await?;
             match stream.message().await? {
                 Some(answer) if answer.created() && !answer.canceled() => {
                     Ok((position.fits(answer.header()), stream))
@@ -182,7 +199,7 @@ impl Follower<'_> {
         }
         if !self.away.is_empty() {
             self.away.clear();
-            tell(self.feed, Feed::Current).await;
+            self.subject.current().await;
         }
         Ok(Watch {
             connection: Arc::clone(connection),
@@ -198,13 +215,18 @@ impl Follower<'_> {
         }
     }
 
-    /// Tells the whole space.
+    /// Tells all that there is.
     async fn list(&mut self, connection: &Arc<Connection>) -> Result<Position, Error> {
-        let (listing, position) = listing::list(connection, self.keys, self.skipped).await?;
-        self.reconcile_at = Instant::now() + reconcile_in(listing.entries.len());
+        let mut attempt = 1;
+        let (position, keys) = loop {
+            match self.subject.list(connection).await {
+                Err(error) if errors::is_compacted(&error) && attempt < ATTEMPTS => attempt += 1,
+                outcome => break outcome?,
+            }
+        };
+        self.reconcile_at = Instant::now() + reconcile_in(keys);
         self.position = Some(position.clone());
         self.away.clear();
-        tell(self.feed, Feed::Listing(listing)).await;
         Ok(position)
     }
 
@@ -286,48 +308,32 @@ impl Follower<'_> {
             // ahead of events that it has yet to send.
             let fits = position.fits(answer.header());
             if fits {
-                tell(self.feed, Feed::Current).await;
+                self.subject.current().await;
             }
             return fits;
         }
         // What a listing has told in the meantime is not told again.
         let known = signed(position.revision);
         let mut changes = Vec::new();
-        let mut revision = position.revision;
         for kv in answer.events().iter().filter_map(etcd_client::Event::kv) {
-            if kv.mod_revision() <= known {
-                continue;
+            if kv.mod_revision() > known && self.subject.is_meant(kv) {
+                position.advance(kv);
+                changes.push(kv);
             }
-            let Some((slot, kv)) = listing::slot(self.keys, self.skipped, kv) else {
-                continue;
-            };
-            position.advance(kv);
-            revision = position.revision;
-            // A deletion is told by its version: the kind of an event is read with a panic.
-            let entry = (kv.version() != 0)
-                .then(|| listing::entry(slot, kv, self.skipped))
-                .flatten();
-            changes.push(match entry {
-                Some(entry) => Change::Held(entry),
-                None => Change::Freed { slot, revision },
-            });
         }
-        tell(
-            self.feed,
-            if changes.is_empty() {
-                Feed::Current
-            } else {
-                Feed::Changes { revision, changes }
-            },
-        )
-        .await;
+        if changes.is_empty() {
+            self.subject.current().await;
+        } else {
+            let revision = position.revision;
+            self.subject.changed(revision, &changes).await;
+        }
         true
     }
 
     async fn say_away(&mut self, reason: String) {
         if self.away.len() < REASONS && !self.away.contains(&reason) {
             self.away.push(reason.clone());
-            tell(self.feed, Feed::Away { reason }).await;
+            self.subject.away(reason).await;
         }
     }
 
@@ -337,19 +343,14 @@ impl Follower<'_> {
     }
 }
 
-async fn tell(feed: &mpsc::Sender<Feed>, news: Feed) {
-    // Nobody listens: the future is about to be dropped.
-    let _ = feed.send(news).await;
-}
-
 /// The wait after one that was in vain.
 fn longer(wait: Duration) -> Duration {
     (wait * 2).min(BACK_OFF.1)
 }
 
-/// When to list again: later for a large space.
-fn reconcile_in(claims: usize) -> Duration {
-    let pages = u32::try_from(claims / LISTED).unwrap_or(u32::MAX - 1);
+/// When to list again: later where there are many keys.
+fn reconcile_in(keys: usize) -> Duration {
+    let pages = u32::try_from(keys / LISTED).unwrap_or(u32::MAX - 1);
     jittered(RECONCILE.saturating_mul(1 + pages))
 }
 

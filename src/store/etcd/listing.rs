@@ -1,119 +1,20 @@
-//! Reading a whole space, and knowing later that its history is still the same one.
+//! Reading a whole space.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::time::Duration;
 
-use etcd_client::{Error, GetOptions, KeyValue, ResponseHeader, Txn, TxnOp};
+use etcd_client::{Error, GetOptions, KeyValue, Txn, TxnOp};
 
 use super::connection::Connection;
-use super::errors::{self, in_time};
+use super::errors::in_time;
 use super::layout::Keys;
-use super::requests::{ranges, reserved, revision, signed, transact, unsigned};
+use super::position::{PAGE, PATIENCE, Position, rest};
+use super::requests::{ranges, reserved, revision, transact, unsigned};
 use super::skipped::Skipped;
 use crate::identity::record::Record;
 use crate::store::{Entry, Listing, Session, Slot};
 
-/// How long any answer may take before etcd counts as away.
-pub(super) const PATIENCE: Duration = Duration::from_secs(2);
-
-/// How many keys one request reads.
-const PAGE: i64 = 1000;
-
-/// How often a listing begins again because etcd compacted between two of its pages.
-const ATTEMPTS: usize = 3;
-
-/// How far a follower has come in the history of an etcd cluster.
-#[derive(Clone, Debug)]
-pub(super) struct Position {
-    /// The last revision that the feed was told about.
-    pub(super) revision: u64,
-    cluster: u64,
-    witness: Option<Witness>,
-}
-
-/// One value of the space, as it must still stand in an etcd that has lost nothing.
-///
-/// A restored or emptied etcd has other revisions under the same numbers. While they are lower
-/// than ours the number alone tells; once its nodes have claimed anew they may be higher, and a
-/// watch that resumes there would miss all that came before.
-#[derive(Clone, Debug)]
-struct Witness {
-    key: Vec<u8>,
-    revision: i64,
-    value: u64,
-}
-
-impl Position {
-    /// Goes on to a change of one of the space's slots.
-    pub(super) fn advance(&mut self, change: &KeyValue) {
-        self.revision = self.revision.max(unsigned(change.mod_revision()));
-        if change.version() != 0 {
-            self.witness = Some(Witness::of(change));
-        } else if self
-            .witness
-            .as_ref()
-            .is_some_and(|it| it.key == change.key())
-        {
-            self.witness = None;
-        }
-    }
-
-    /// Whether a header may come from the history that this position is in.
-    pub(super) fn fits(&self, header: Option<&ResponseHeader>) -> bool {
-        revision(header) >= self.revision
-            && header.is_some_and(|header| header.cluster_id() == self.cluster)
-    }
-
-    /// Whether there is a value by which [`Self::stands`] can tell one history from another.
-    pub(super) fn is_proven(&self) -> bool {
-        self.witness.is_some()
-    }
-
-    /// Asks etcd whether its history is still the one of this position.
-    pub(super) async fn stands(&self, connection: &Connection) -> Result<bool, Error> {
-        let Some(witness) = &self.witness else {
-            return Ok(false);
-        };
-        let mut kv = connection.kv();
-        let answer = in_time(PATIENCE, kv.get(witness.key.as_slice(), None)).await?;
-        let same = |kv: &KeyValue| Witness::of(kv).matches(witness);
-        Ok(self.fits(answer.header()) && answer.kvs().first().is_some_and(same))
-    }
-}
-
-impl Witness {
-    fn of(kv: &KeyValue) -> Self {
-        let mut hasher = DefaultHasher::new();
-        kv.value().hash(&mut hasher);
-        Self {
-            key: kv.key().to_vec(),
-            revision: kv.mod_revision(),
-            value: hasher.finish(),
-        }
-    }
-
-    fn matches(&self, other: &Self) -> bool {
-        self.revision == other.revision && self.value == other.value
-    }
-}
-
 /// Reads what stands in a space: one request for up to a page of it.
 pub(super) async fn list(
-    connection: &Arc<Connection>,
-    keys: &Keys,
-    skipped: &Skipped,
-) -> Result<(Listing, Position), Error> {
-    let mut attempt = 1;
-    loop {
-        match try_list(connection, keys, skipped).await {
-            Err(error) if errors::is_compacted(&error) && attempt < ATTEMPTS => attempt += 1,
-            outcome => return outcome,
-        }
-    }
-}
-
-async fn try_list(
     connection: &Arc<Connection>,
     keys: &Keys,
     skipped: &Skipped,
@@ -124,11 +25,7 @@ async fn try_list(
         TxnOp::get(keys.reservations(), page()),
     ]);
     let answer = in_time(PATIENCE, transact(Arc::clone(connection), txn)).await?;
-    let mut position = Position {
-        revision: revision(answer.header()),
-        cluster: answer.header().map_or(0, ResponseHeader::cluster_id),
-        witness: None,
-    };
+    let revision = revision(answer.header());
     let mut pages = ranges(&answer).into_iter();
     let mut whole = Vec::new();
     for prefix in [keys.slots(), keys.reservations()] {
@@ -138,7 +35,7 @@ async fn try_list(
         let more = first.more();
         let mut kvs = first.take_kvs();
         if more {
-            rest(connection, prefix, position.revision, &mut kvs).await?;
+            rest(connection, prefix, revision, &mut kvs).await?;
         }
         whole.push(kvs);
     }
@@ -149,48 +46,18 @@ async fn try_list(
         .iter()
         .filter_map(|kv| slot(keys, skipped, kv))
         .collect();
-    position.witness = ours
-        .iter()
-        .max_by_key(|(_, kv)| kv.mod_revision())
-        .map(|(_, kv)| Witness::of(kv));
+    let position = Position::of(answer.header(), ours.iter().map(|(_, kv)| *kv));
     let mut entries: Vec<Entry> = ours
         .iter()
         .filter_map(|(slot, kv)| entry(*slot, kv, skipped))
         .collect();
     entries.sort_unstable_by_key(|entry| entry.slot);
     let listing = Listing {
-        revision: position.revision,
+        revision,
         entries,
         reservations: reserved(keys, reservations),
     };
     Ok((listing, position))
-}
-
-/// Reads the pages after the first, all as of its revision.
-async fn rest(
-    connection: &Connection,
-    prefix: &str,
-    revision: u64,
-    kvs: &mut Vec<KeyValue>,
-) -> Result<(), Error> {
-    let end = prefix_end(prefix);
-    let mut kv = connection.kv();
-    while let Some(last) = kvs.last() {
-        let mut next = last.key().to_vec();
-        next.push(0);
-        let options = GetOptions::new()
-            .with_range(end.as_slice())
-            .with_revision(signed(revision))
-            .with_limit(PAGE);
-        let mut page = in_time(PATIENCE, kv.get(next, Some(options))).await?;
-        let (more, found) = (page.more(), page.take_kvs());
-        let is_last = !more || found.is_empty();
-        kvs.extend(found);
-        if is_last {
-            break;
-        }
-    }
-    Ok(())
 }
 
 /// The slot that a key stands for.
@@ -219,29 +86,5 @@ pub(super) fn entry(slot: Slot, kv: &KeyValue, skipped: &Skipped) -> Option<Entr
             skipped.note(kv.key(), &reason);
             None
         }
-    }
-}
-
-/// The first key after all those with a prefix; etcd's own `\0` where there is none.
-fn prefix_end(prefix: &str) -> Vec<u8> {
-    let mut end = prefix.as_bytes().to_vec();
-    while let Some(last) = end.pop() {
-        if let Some(next) = last.checked_add(1) {
-            end.push(next);
-            return end;
-        }
-    }
-    vec![0]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pages_end_where_the_prefix_ends() {
-        assert_eq!(prefix_end("worker"), b"workes");
-        assert_eq!(prefix_end("/a/"), b"/a0");
-        assert_eq!(prefix_end(""), b"\0");
     }
 }

@@ -3,8 +3,11 @@
 //! | file | what it does |
 //! |---|---|
 //! | `requests.rs` | each [`Request`] as one round trip |
-//! | `follow.rs` | the list and the watch behind [`Store::follow`] |
-//! | `listing.rs` | reading a whole space, and how a resumed watch knows that nothing was swapped |
+//! | `follow.rs` | the list and the watch behind [`Store::follow`], for any keys |
+//! | `position.rs` | how a resumed watch knows that nothing was swapped |
+//! | `space.rs`, `listing.rs` | what is followed of a space |
+//! | `prefix.rs` | values of others, followed by their keys' beginning |
+//! | `skipped.rs` | values that cannot be read |
 //! | `lease.rs` | keep-alive streams, and why an answer is never taken for another's |
 //! | `connection.rs` | connecting, rotating through the members, signing in again |
 //! | `errors.rs` | etcd's errors in the words of [`StoreError`] |
@@ -18,8 +21,11 @@ mod layout;
 mod lease;
 mod listing;
 mod options;
+mod position;
+mod prefix;
 mod requests;
 mod skipped;
+mod space;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,11 +34,13 @@ use tokio::sync::mpsc;
 
 pub use layout::Layout;
 pub use options::{Credentials, EtcdOptions, Tls};
+pub use prefix::{EtcdPrefix, KeyAndValue, PrefixFeed};
+pub(crate) use skipped::Skipped;
 
 use crate::store::{Feed, Pending, Reply, Request, Space, Store, StoreError};
 use connection::Connections;
 use layout::{Keys, Root};
-use skipped::Skipped;
+use space::FollowedSpace;
 
 /// How long a claim in idetcd's layout is left alone before its holder believes in it.
 ///
@@ -115,9 +123,14 @@ impl Store for EtcdStore {
         let keys = self.keys(space);
         Box::pin(async move {
             let closed = feed.clone();
+            let space = FollowedSpace {
+                keys: &keys,
+                skipped: &shared.skipped,
+                feed: &feed,
+            };
             tokio::select! {
                 () = closed.closed() => {}
-                () = follow::follow(&shared.connections, &shared.skipped, &keys, &feed, begin) => {}
+                () = follow::follow(&shared.connections, space, Some(begin)) => {}
             }
         })
     }

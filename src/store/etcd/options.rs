@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use corefile::Token;
 use etcd_client::{Certificate, ConnectOptions, Identity, TlsOptions};
 
 use super::Layout;
@@ -148,6 +149,22 @@ impl EtcdOptions {
 }
 
 impl Tls {
+    /// What the words behind `tls` say: `[CERT KEY] [CA]`, at most three. `path` makes a path of a
+    /// word.
+    pub(crate) fn of_words(words: &[Token], path: impl Fn(&str) -> PathBuf) -> Self {
+        let path = |word: &Token| path(&word.text);
+        let (identity, authority) = match words {
+            [] => (None, None),
+            [authority] => (None, Some(path(authority))),
+            [cert, key] => (Some((path(cert), path(key))), None),
+            [cert, key, authority, ..] => (Some((path(cert), path(key))), Some(path(authority))),
+        };
+        Self {
+            identity,
+            authority,
+        }
+    }
+
     fn load(&self) -> Result<TlsOptions, String> {
         let system = || SYSTEM_AUTHORITIES.map(Path::new).into_iter();
         let authority = match &self.authority {

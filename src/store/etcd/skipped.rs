@@ -13,13 +13,13 @@ const SHOWN: usize = 200;
 
 /// What was skipped so far.
 #[derive(Debug, Default)]
-pub(super) struct Skipped {
+pub(crate) struct Skipped {
     known: Mutex<HashSet<(String, String)>>,
 }
 
 impl Skipped {
     /// Notes that the value under a key was skipped and logs it when that is news.
-    pub(super) fn note(&self, key: &[u8], reason: &str) {
+    pub(crate) fn note(&self, key: &[u8], reason: &str) {
         let key = String::from_utf8_lossy(key);
         let sighting = (shortened(&key), shortened(reason));
         let mut known = locked(&self.known);
@@ -35,7 +35,7 @@ impl Skipped {
     }
 
     /// How many different ones there were, up to the number that is remembered.
-    pub(super) fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         let known = locked(&self.known);
         known.len() as u64
     }

@@ -191,6 +191,23 @@ impl Etcd {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
+    /// The same with something on standard input.
+    pub(crate) fn control_with(&self, arguments: &[&str], input: &str) {
+        let mut child = Command::new("etcdctl")
+            .env("ETCDCTL_API", "3")
+            .args(["--endpoints", &self.client_url])
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("etcdctl is installed");
+        let mut pipe = child.stdin.take().expect("a pipe");
+        pipe.write_all(input.as_bytes()).expect("etcdctl reads");
+        drop(pipe);
+        let status = child.wait().expect("our own child");
+        assert!(status.success(), "etcdctl {arguments:?}");
+    }
+
     /// How many calls the member has answered so far, by the name of their gRPC method.
     pub(crate) fn requests(&self) -> BTreeMap<String, u64> {
         let metrics = self.get("/metrics").expect("metrics");

@@ -32,7 +32,37 @@ impl WrittenRecord {
     }
 }
 
+/// A place in a reply to go back to; made by [`Reply::mark`].
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    position: usize,
+    section: Section,
+    counts: Counts,
+    truncated: bool,
+}
+
 impl Reply<'_> {
+    /// The place up to which the reply is written.
+    pub fn mark(&self) -> Mark {
+        Mark {
+            position: self.position,
+            section: self.section,
+            counts: self.counts,
+            truncated: self.truncated,
+        }
+    }
+
+    /// Takes out the records that were written since `mark` was made. Nothing but records may have
+    /// been added since; a mark of another reply, or of behind this place, changes nothing.
+    pub fn rewind(&mut self, mark: Mark) {
+        if (self.question_end..=self.position).contains(&mark.position) {
+            self.position = mark.position;
+            self.section = mark.section;
+            self.counts = mark.counts;
+            self.truncated = mark.truncated;
+        }
+    }
+
     /// The records that are written, in order.
     pub fn written(&self) -> impl Iterator<Item = WrittenRecord> + '_ {
         written(self.message(), self.question_end, self.counts)

@@ -1,0 +1,63 @@
+//! How far names can be trusted that somebody else keeps, while that somebody can be away.
+
+use super::{Exchange, Step};
+
+/// While the store is away no answer is good for longer than this, in seconds.
+pub(super) const STALE_TTL: u32 = 5;
+
+/// Extended error codes (RFC 8914 §4).
+const STALE_ANSWER: u16 = 3;
+const NOT_READY: u16 = 14;
+const NETWORK_ERROR: u16 = 23;
+
+/// How far the names can be trusted; less and less.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trust {
+    /// They are what the store has.
+    #[default]
+    Current,
+    /// The store is away; they are what it had.
+    Stale,
+    /// The store has been away for too long.
+    Expired,
+    /// The store has not been heard of yet.
+    Unknown,
+}
+
+impl Trust {
+    /// Whether clients may be told of the names at all.
+    #[must_use]
+    pub fn may_be_told(self) -> bool {
+        self <= Self::Stale
+    }
+
+    /// What the client must know, or the whole answer where there can be no better one.
+    pub fn apply(self, exchange: &mut Exchange<'_, '_>) -> Option<Step> {
+        match self {
+            Self::Current => None,
+            Self::Stale => {
+                exchange.reply.limit_ttl(STALE_TTL);
+                exchange
+                    .reply
+                    .extended_error(STALE_ANSWER, "the store is away");
+                None
+            }
+            Self::Expired => Some(fail(
+                exchange,
+                NETWORK_ERROR,
+                "the store is away for too long",
+            )),
+            Self::Unknown => Some(fail(exchange, NOT_READY, "the store was not heard of yet")),
+        }
+    }
+
+    /// The whole answer about a name that is missing, where it may have come since.
+    pub fn miss(self, exchange: &mut Exchange<'_, '_>) -> Option<Step> {
+        (self == Self::Stale).then(|| fail(exchange, NETWORK_ERROR, "the store is away"))
+    }
+}
+
+fn fail(exchange: &mut Exchange<'_, '_>, code: u16, reason: &str) -> Step {
+    exchange.fail(code, reason);
+    Step::Answered
+}
