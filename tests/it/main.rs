@@ -7,6 +7,7 @@
 )]
 
 mod admin;
+mod cache;
 mod documents;
 mod etcd;
 mod forward;

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::key::QuestionKind;
 use answer::{Message, MessageRecord, Rcode, RecordType, Section};
 
 /// Milliseconds since the cache was made.
@@ -115,6 +116,8 @@ fn soa_minimum(record: &MessageRecord<'_>) -> u32 {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) message: Message,
+    /// What is asked of the name in its question.
+    pub(super) question: QuestionKind,
     pub(super) kind: Kind,
     stored: Moment,
     lifetime: Duration,
@@ -134,9 +137,16 @@ pub(super) enum Age {
 }
 
 impl Entry {
-    pub(super) fn new(message: Message, kind: Kind, stored: Moment, lifetime: Duration) -> Self {
+    pub(super) fn new(
+        message: Message,
+        question: QuestionKind,
+        kind: Kind,
+        stored: Moment,
+        lifetime: Duration,
+    ) -> Self {
         Self {
             message,
+            question,
             kind,
             stored,
             lifetime,

@@ -2,8 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 
-use answer::{Class, RecordType};
-use quick_cache::Equivalent;
+use answer::{Class, MAX_NAME, Message, RecordType};
 
 use crate::plugins::Exchange;
 
@@ -26,15 +25,15 @@ pub(super) struct KeyRef<'n> {
 
 /// What is asked of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct QuestionKind {
-    rtype: RecordType,
-    class: Class,
+pub(super) struct QuestionKind {
+    pub(super) rtype: RecordType,
+    pub(super) class: Class,
     /// DO: with signatures, the answer is another one.
-    dnssec_ok: bool,
+    pub(super) dnssec_ok: bool,
     /// CD: without it, what is forged is an error.
-    checking_disabled: bool,
+    pub(super) checking_disabled: bool,
     /// RD: without it, others may say only what they have, or whom to ask.
-    recursion_desired: bool,
+    pub(super) recursion_desired: bool,
 }
 
 impl<'n> KeyRef<'n> {
@@ -72,17 +71,17 @@ impl<'n> KeyRef<'n> {
 }
 
 impl Key {
+    /// What is asked of the name.
+    pub(super) fn kind(&self) -> QuestionKind {
+        self.kind
+    }
+
     /// The same, borrowed.
     pub(super) fn as_ref(&self) -> KeyRef<'_> {
         KeyRef {
             name: &self.name,
             kind: self.kind,
         }
-    }
-
-    /// How many octets it takes outside of itself.
-    pub(super) fn memory(&self) -> usize {
-        self.name.len()
     }
 }
 
@@ -99,8 +98,24 @@ impl Hash for Key {
     }
 }
 
-impl Equivalent<Key> for KeyRef<'_> {
-    fn equivalent(&self, key: &Key) -> bool {
-        self.kind == key.kind && *self.name == *key.name
+impl KeyRef<'_> {
+    /// Whether it is for this question, whatever the case of the letters.
+    pub(super) fn is(&self, qname: &[u8], kind: QuestionKind) -> bool {
+        self.kind == kind && self.name.eq_ignore_ascii_case(qname)
+    }
+
+    /// Whether a message repeats the question.
+    pub(super) fn is_asked_by(&self, message: &Message) -> bool {
+        self.kind.rtype == message.qtype() && self.name.eq_ignore_ascii_case(message.qname())
+    }
+}
+
+/// Hashes a question in any case as its key is.
+pub(super) fn hash_question<H: Hasher>(qname: &[u8], kind: QuestionKind, state: &mut H) {
+    let mut lower = [0; MAX_NAME];
+    if let Some(name) = lower.get_mut(..qname.len()) {
+        name.copy_from_slice(qname);
+        name.make_ascii_lowercase();
+        KeyRef { name, kind }.hash(state);
     }
 }

@@ -108,7 +108,13 @@ impl Cache {
         let reply = match self.lifetime(question, &mut message, kind, origin, now) {
             _ if withheld => Reply::Once(message),
             Some((kind, lifetime)) => {
-                let entry = Arc::new(Entry::new(message, kind, now, lifetime));
+                let entry = Arc::new(Entry::new(
+                    message,
+                    question.key.kind(),
+                    kind,
+                    now,
+                    lifetime,
+                ));
                 self.keep(&question.key, &entry, now);
                 Reply::Kept(entry)
             }
@@ -133,6 +139,10 @@ impl Cache {
         now: Moment,
     ) -> Option<(Kind, Duration)> {
         let key = question.key.as_ref();
+        if !key.is_asked_by(message) {
+            self.statistics.count(Count::Drops);
+            return None;
+        }
         if !is_answer(message) || message.is_truncated() {
             // What was known before is better, even if it has expired.
             if let Some(older) = self.usable(key, now) {
@@ -187,7 +197,7 @@ impl Cache {
         if !expired_is_better {
             stores.other(entry.kind).remove(key.as_ref());
         }
-        let evicted = stores.of(entry.kind).insert(key.clone(), entry.clone());
+        let evicted = stores.of(entry.kind).insert(entry.clone());
         let count = match entry.kind {
             Kind::Success => Count::SuccessEvictions,
             Kind::Denial | Kind::Failure => Count::DenialEvictions,

@@ -51,7 +51,7 @@ counts! {
     SuccessEvictions success_evictions,
     /// Entries with denials and failures that had to go for others.
     DenialEvictions denial_evictions,
-    /// Replies that were not kept since they are malformed.
+    /// Replies that were not kept since they are malformed or for another question.
     Drops drops,
 }
 

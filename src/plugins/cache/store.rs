@@ -1,12 +1,13 @@
 //! Where replies are kept: two tables, so that names which do not exist displace none that do.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use quick_cache::sync::Cache;
-use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, Weighter};
+use quick_cache::{DefaultHashBuilder, Equivalent, Lifecycle, OptionsBuilder, Weighter};
 
 use super::entry::{Entry, Kind};
-use super::key::{Key, KeyRef};
+use super::key::{KeyRef, hash_question};
 
 /// How many octets an entry may take before it counts as more than one.
 pub(super) const ENTRY_OCTETS: usize = 512;
@@ -17,9 +18,33 @@ const OVERHEAD: usize = 96;
 /// Room that each part of a table has at least, so that the largest reply finds a place.
 const LEAST_PART: usize = 512;
 
+/// An entry as what it is found by: the question is in its message.
+struct Stored(Arc<Entry>);
+
+impl Hash for Stored {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        hash_question(self.0.message.qname(), self.0.question, state);
+    }
+}
+
+impl PartialEq for Stored {
+    fn eq(&self, other: &Self) -> bool {
+        let names = (self.0.message.qname(), other.0.message.qname());
+        self.0.question == other.0.question && names.0.eq_ignore_ascii_case(names.1)
+    }
+}
+
+impl Eq for Stored {}
+
+impl Equivalent<Stored> for KeyRef<'_> {
+    fn equivalent(&self, stored: &Stored) -> bool {
+        self.is(stored.0.message.qname(), stored.0.question)
+    }
+}
+
 /// One table: so many entries, or so many times [`ENTRY_OCTETS`] octets, whatever is less.
 pub(super) struct Store {
-    table: Cache<Key, Arc<Entry>, Weight, DefaultHashBuilder, Evictions>,
+    table: Cache<Stored, Arc<Entry>, Weight, DefaultHashBuilder, Evictions>,
 }
 
 impl Store {
@@ -46,8 +71,9 @@ impl Store {
     }
 
     /// Keeps an entry. Gives how many had to go for it; itself, if it is too large.
-    pub(super) fn insert(&self, key: Key, entry: Arc<Entry>) -> usize {
+    pub(super) fn insert(&self, entry: Arc<Entry>) -> usize {
         let mut evicted = Evicted::default();
+        let key = Stored(entry.clone());
         self.table.insert_with_lifecycle(key, entry, &mut evicted);
         evicted.0.len()
     }
@@ -92,9 +118,9 @@ impl Stores {
 #[derive(Clone)]
 struct Weight;
 
-impl Weighter<Key, Arc<Entry>> for Weight {
-    fn weight(&self, key: &Key, entry: &Arc<Entry>) -> u64 {
-        let octets = OVERHEAD + size_of::<Key>() + key.memory() + entry.memory();
+impl Weighter<Stored, Arc<Entry>> for Weight {
+    fn weight(&self, _key: &Stored, entry: &Arc<Entry>) -> u64 {
+        let octets = OVERHEAD + entry.memory();
         octets.div_ceil(ENTRY_OCTETS) as u64
     }
 }
@@ -104,12 +130,12 @@ impl Weighter<Key, Arc<Entry>> for Weight {
 struct Evictions;
 
 #[derive(Default)]
-struct Evicted(Vec<(Key, Arc<Entry>)>);
+struct Evicted(Vec<Arc<Entry>>);
 
-impl Lifecycle<Key, Arc<Entry>> for Evictions {
+impl Lifecycle<Stored, Arc<Entry>> for Evictions {
     type RequestState = Evicted;
 
-    fn on_evict(&self, evicted: &mut Evicted, key: Key, entry: Arc<Entry>) {
-        evicted.0.push((key, entry));
+    fn on_evict(&self, evicted: &mut Evicted, _key: Stored, entry: Arc<Entry>) {
+        evicted.0.push(entry);
     }
 }

@@ -24,6 +24,17 @@ fn message(ttls: &[u32], soa: Option<(u32, u32)>) -> Message {
     Message::parse(&out[..length]).unwrap()
 }
 
+/// What is asked in it.
+fn question() -> QuestionKind {
+    QuestionKind {
+        rtype: RecordType::A,
+        class: Class::IN,
+        dnssec_ok: false,
+        checking_disabled: false,
+        recursion_desired: true,
+    }
+}
+
 fn ttls(message: &Message) -> Vec<u32> {
     message.records().map(|record| record.ttl).collect()
 }
@@ -55,7 +66,7 @@ proptest! {
             prop_assert!(told == own || own < &least || own > &most);
         }
         prop_assert_eq!(lifetime.as_secs(), u64::from(*told.iter().min().unwrap()));
-        let entry = Entry::new(message, kind, Moment(stored), lifetime);
+        let entry = Entry::new(message, question(), kind, Moment(stored), lifetime);
         for wait in waits {
             match entry.age(Moment(stored + wait)) {
                 Age::Fresh(age) => {
@@ -82,7 +93,7 @@ fn popularity_ends_with_a_pause() {
     };
     let mut message = message(&[100], None);
     let lifetime = bounds.apply(&mut message, Kind::Success).unwrap();
-    let entry = Entry::new(message, Kind::Success, Moment(0), lifetime);
+    let entry = Entry::new(message, question(), Kind::Success, Moment(0), lifetime);
     let pause = Duration::from_secs(60);
     let ask = |seconds: u64| entry.asked(Moment(seconds * 1000), pause);
     assert_eq!(
