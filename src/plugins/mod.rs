@@ -50,7 +50,6 @@ pub mod zones;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 
 use crate::metrics::Scrape;
 
@@ -123,11 +122,6 @@ pub trait Plugin: Send + Sync + 'static {
     /// once. Asked from outside the query path, as often as somebody wants to know.
     fn ready(&self) -> bool {
         true
-    }
-
-    /// What it counts, if it is a cache.
-    fn cache(&self) -> Option<Arc<cache::Statistics>> {
-        None
     }
 
     /// Adds what it has counted, when somebody asks: see [`metrics`](crate::metrics).

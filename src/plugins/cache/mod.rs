@@ -11,6 +11,7 @@
 mod entry;
 mod flights;
 mod key;
+mod metrics;
 mod refresh;
 mod replies;
 mod setup;
@@ -30,10 +31,10 @@ use self::key::KeyRef;
 use self::replies::Found;
 pub use self::setup::CACHE;
 use self::setup::Settings;
-use self::statistics::Count;
-pub use self::statistics::{Figures, Statistics};
+use self::statistics::{Count, Statistics};
 use self::store::{Store, Stores};
 use super::{After, Build, Exchange, Origin, Part, Plugin, Step, Wait};
+use crate::metrics::Scrape;
 use crate::resolver::Answer;
 
 /// Extended error code: a failure that is remembered (RFC 8914 §4.14).
@@ -136,8 +137,8 @@ impl Plugin for CachePlugin {
         }
     }
 
-    fn cache(&self) -> Option<Arc<Statistics>> {
-        Some(self.0.statistics.clone())
+    fn metrics(&self, scrape: &mut Scrape) {
+        self.scrape(scrape);
     }
 
     /// What others are asked for is asked once.

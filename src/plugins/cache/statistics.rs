@@ -1,7 +1,8 @@
 //! What a cache counts.
 
-use std::cell::Cell;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::metrics::Counters;
 
 /// Defines each count once: its meaning and its name.
 macro_rules! counts {
@@ -12,23 +13,22 @@ macro_rules! counts {
 
         /// The numbers of a cache since it was made.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        pub struct Figures {
+        pub(super) struct Figures {
             /// Entries with records now, expired ones included.
-            pub success_entries: usize,
+            pub(super) success_entries: usize,
             /// Entries with denials and failures now, expired ones included.
-            pub denial_entries: usize,
-            $($(#[$doc])* pub $field: u64,)*
+            pub(super) denial_entries: usize,
+            $($(#[$doc])* pub(super) $field: u64,)*
         }
 
         const COUNTS: usize = [$(Count::$name),*].len();
 
         impl Figures {
-            fn of(totals: [u64; COUNTS]) -> Self {
-                let mut figures = Self::default();
-                $(if let Some(total) = totals.get(Count::$name as usize) {
-                    figures.$field = *total;
-                })*
-                figures
+            fn of(counters: &Counters) -> Self {
+                Self {
+                    $($field: counters.total(Count::$name as usize),)*
+                    ..Self::default()
+                }
             }
         }
     };
@@ -55,36 +55,18 @@ counts! {
     Drops drops,
 }
 
-/// Numbers that one thread, or a few, count in. Aligned so that no two of these share a cache
-/// line, nor two that are fetched together.
-#[derive(Debug, Default)]
-#[repr(align(128))]
-struct Lane([AtomicU64; COUNTS]);
-
 /// Counts without a number that all threads write to.
 #[derive(Debug)]
-pub struct Statistics {
-    /// A power of two.
-    lanes: Box<[Lane]>,
+pub(super) struct Statistics {
+    counters: Counters,
     success_entries: AtomicUsize,
     denial_entries: AtomicUsize,
 }
 
-/// The number of the next thread that counts.
-static THREADS: AtomicUsize = AtomicUsize::new(0);
-
-thread_local! {
-    /// The number of this thread, once it has counted.
-    static THREAD: Cell<Option<usize>> = const { Cell::new(None) };
-}
-
 impl Default for Statistics {
     fn default() -> Self {
-        let processors = std::thread::available_parallelism().map_or(4, usize::from);
-        // The workers, and those of the tasks.
-        let lanes = (2 * processors).next_power_of_two().min(256);
         Self {
-            lanes: (0..lanes).map(|_| Lane::default()).collect(),
+            counters: Counters::new(COUNTS),
             success_entries: AtomicUsize::new(0),
             denial_entries: AtomicUsize::new(0),
         }
@@ -93,18 +75,11 @@ impl Default for Statistics {
 
 impl Statistics {
     /// The numbers as they are now.
-    #[must_use]
-    pub fn read(&self) -> Figures {
-        let mut totals = [0_u64; COUNTS];
-        for lane in &self.lanes {
-            for (total, count) in totals.iter_mut().zip(&lane.0) {
-                *total = total.wrapping_add(count.load(Ordering::Relaxed));
-            }
-        }
+    pub(super) fn read(&self) -> Figures {
         Figures {
             success_entries: self.success_entries.load(Ordering::Relaxed),
             denial_entries: self.denial_entries.load(Ordering::Relaxed),
-            ..Figures::of(totals)
+            ..Figures::of(&self.counters)
         }
     }
 
@@ -113,50 +88,12 @@ impl Statistics {
     }
 
     pub(super) fn add(&self, count: Count, number: usize) {
-        let thread = THREAD.get().unwrap_or_else(|| {
-            let number = THREADS.fetch_add(1, Ordering::Relaxed);
-            THREAD.set(Some(number));
-            number
-        });
-        let lane = self.lanes.get(thread & (self.lanes.len() - 1));
-        if let Some(number_of) = lane.and_then(|lane| lane.0.get(count as usize)) {
-            number_of.fetch_add(number as u64, Ordering::Relaxed);
-        }
+        self.counters.add(count as usize, number as u64);
     }
 
     /// Says how many entries there are.
     pub(super) fn entries(&self, success: usize, denial: usize) {
         self.success_entries.store(success, Ordering::Relaxed);
         self.denial_entries.store(denial, Ordering::Relaxed);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// If this fails, whoever watches a cache sees fewer queries than there were.
-    #[test]
-    fn all_threads_count() {
-        let statistics = Statistics::default();
-        std::thread::scope(|scope| {
-            for _ in 0..8 {
-                scope.spawn(|| {
-                    for _ in 0..1000 {
-                        statistics.count(Count::SuccessHits);
-                    }
-                    statistics.add(Count::Drops, 2);
-                });
-            }
-        });
-        statistics.entries(3, 4);
-        let expected = Figures {
-            success_entries: 3,
-            denial_entries: 4,
-            success_hits: 8000,
-            drops: 16,
-            ..Figures::default()
-        };
-        assert_eq!(statistics.read(), expected);
     }
 }

@@ -12,8 +12,7 @@ use std::time::Duration;
 use answer::{LookupName, Message, Name, Query, Rcode, RecordType, Request, RequestEdns};
 
 use self::upstream::{Said, Upstream};
-use super::Figures;
-use crate::plugins::Plugin;
+use crate::metrics::Scrape;
 use crate::plugins::harness::{Server, answers};
 
 /// A query as most clients send it.
@@ -50,22 +49,33 @@ impl Cached {
         (answers(&reply), self.upstream.asked())
     }
 
-    /// What the cache has counted.
-    fn statistics(&self) -> Figures {
+    /// A number of the cache as `prometheus` shows it.
+    fn number(&self, name: &str, kind: Option<&str>) -> u64 {
         let query = query("name.example.", RecordType::A).to_bytes();
         let query = Query::parse(&query).unwrap();
-        let name = LookupName::from_wire(query.qname).unwrap();
-        let chain = self
+        let name_asked = LookupName::from_wire(query.qname).unwrap();
+        let route = self
             .server
             .routes()
-            .find(&name, &query, &self.server.client)
+            .find(&name_asked, &query, &self.server.client)
             .unwrap();
-        chain
-            .chain
-            .plugins()
-            .find_map(Plugin::cache)
+        let mut scrape = Scrape::default();
+        for plugin in route.chain.plugins() {
+            plugin.metrics(&mut scrape);
+        }
+        let kind = kind.map_or(String::new(), |kind| format!("type=\"{kind}\","));
+        let start = format!("{name}{{server=\"\",{kind}zones=\".\",view=\"\"}} ");
+        let text = scrape.finish();
+        let mut values = text.lines().filter_map(|line| line.strip_prefix(&start));
+        values
+            .next()
+            .unwrap_or_else(|| panic!("{start}\n{text}"))
+            .parse()
             .unwrap()
-            .read()
+    }
+
+    fn entries(&self, kind: &str) -> u64 {
+        self.number("coredns_cache_entries", Some(kind))
     }
 
     fn later(&mut self, seconds: u64) {
@@ -90,7 +100,7 @@ impl Cached {
     /// Waits until a denial is kept.
     fn wait_for_denial(&self) {
         let end = std::time::Instant::now() + Duration::from_secs(30);
-        while self.statistics().denial_entries == 0 {
+        while self.entries("denial") == 0 {
             assert!(std::time::Instant::now() < end);
             std::thread::sleep(Duration::from_millis(1));
         }

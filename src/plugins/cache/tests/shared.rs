@@ -27,7 +27,7 @@ fn crowd(cached: &Cached, clients: u16) -> Vec<Message> {
             .collect();
         // All of them have asked once they are counted; then one answer is enough.
         let end = std::time::Instant::now() + Duration::from_secs(30);
-        let waiting = || cached.statistics().shared + 1;
+        let waiting = || cached.number("callsign_cache_shared_total", None) + 1;
         while waiting() < clients.len() as u64 && std::time::Instant::now() < end {
             thread::sleep(Duration::from_millis(1));
         }
