@@ -13,7 +13,7 @@ use tokio::net::UdpSocket;
 use tokio::time::{sleep, timeout};
 use tracing::debug;
 
-use super::{BlockDraft, Build, Definition, Exchange, Part, Plugin, Setup, Step};
+use super::{BlockDraft, Build, Definition, Exchange, Part, PlannedPart, Plugin, Setup, Step};
 use crate::fatal::Fatal;
 use crate::task::Task;
 
@@ -55,8 +55,12 @@ fn setup(setup: &mut Setup<'_>) {
     if let [first, second, ..] = setup.directives {
         setup.diagnostics.push(second.repeated(first));
     }
-    if let Some(check) = planned(setup.block) {
-        setup.add(Box::new(check));
+    if let Some(check) = planned(setup.block)
+        && let Some(first) = setup.directives.first()
+    {
+        // Before all others: a cache would have the query wait for itself.
+        let (span, part) = (first.line(), Box::new(check));
+        setup.block.parts.insert(0, PlannedPart { span, part });
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::support::callsign::Callsign;
 use crate::support::dns::{Query, Reply, Stream, ask, ask_until};
+use crate::support::http;
 use crate::support::upstream::{Act, Asked, Over, Upstream, record};
 
 /// A server that forwards everything to these upstreams.
@@ -363,9 +364,11 @@ fn a_loop_stops_the_server() {
     let corefile = "
 .:{port} {
     loop
+    cache
     forward . 127.0.0.1:{other}
 }
 .:{other} {
+    cache
     forward . 127.0.0.1:{port}
 }
 ";
@@ -381,4 +384,35 @@ fn a_loop_stops_the_server() {
     ));
     upstream.asked_in_all(1);
     assert_eq!(octet(&ask(callsign.address(), "a.example", "A")), 1);
+}
+
+/// If this fails, nobody sees how upstreams do.
+#[test]
+fn upstreams_are_counted() {
+    let upstream = Upstream::start(|asked| match asked.name.as_str() {
+        "missing.example" => vec![Act::Send(asked.code(3))],
+        _ => vec![Act::Send(asked.answer(1))],
+    });
+    let callsign = Callsign::start(&format!(
+        ".:{{port}} {{\nprometheus 127.0.0.1:{{other}}\nforward . {}\n}}",
+        upstream.address
+    ));
+    for name in ["a.example", "missing.example", "b.example"] {
+        ask(callsign.address(), name, "A");
+    }
+    let url = format!("127.0.0.1:{}", callsign.place().other);
+    let (_, page) =
+        http::get(url.parse().expect("an address"), "/metrics").expect("a page of numbers");
+    let count = |code: &str, count: u32| {
+        format!(
+            "coredns_proxy_request_duration_seconds_count{{proxy_name=\"forward\",to=\"{}\",rcode=\"{code}\"}} {count}\n",
+            upstream.address
+        )
+    };
+    assert!(page.contains(&count("NOERROR", 2)), "{page}");
+    assert!(page.contains(&count("NXDOMAIN", 1)), "{page}");
+    assert!(
+        page.contains("coredns_forward_max_concurrent_rejects_total 0"),
+        "{page}"
+    );
 }

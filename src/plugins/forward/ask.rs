@@ -13,6 +13,7 @@ use std::time::Duration;
 use answer::{Message, Rcode, Request};
 use tokio::time::{Instant, sleep_until};
 
+use super::counts::ForwardCounts;
 use super::failure::Failure;
 use super::policy::{Policy, Standing, Turn};
 use super::target::Scheme;
@@ -35,6 +36,7 @@ pub(super) struct Upstreams {
     pub(super) max_attempts: usize,
     /// With these codes, the next upstream is asked.
     pub(super) failover: Vec<Rcode>,
+    pub(super) counts: ForwardCounts,
 }
 
 /// A query to one upstream.
@@ -79,6 +81,9 @@ impl Upstreams {
     ) -> Result<Message, (u16, String)> {
         let end = Instant::now() + TOTAL;
         let standings: Vec<Standing> = self.all.iter().map(|it| it.standing()).collect();
+        if standings.iter().all(|standing| *standing == Standing::Down) {
+            self.counts.broken();
+        }
         let order = self
             .policy
             .order(&standings, &self.turn, seed, self.fail_fast);

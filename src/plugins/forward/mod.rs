@@ -5,6 +5,7 @@
 //! and the reply, once it is known to be one ([`waiting`]), is copied behind the client's question.
 
 mod ask;
+mod counts;
 mod failure;
 mod health;
 mod https;
@@ -29,6 +30,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use answer::{LookupName, Message, Name, Rcode, Section};
 
 use super::{Classes, Definition, Exchange, Origin, Plugin, Resume, Step, Transport};
+use crate::metrics::Scrape;
 use ask::Upstreams;
 
 /// See the module.
@@ -127,6 +129,13 @@ impl Plugin for Forward {
         Classes::Answered
     }
 
+    fn metrics(&self, scrape: &mut Scrape) {
+        self.upstreams.counts.collect(scrape);
+        for upstream in &self.upstreams.all {
+            upstream.counts.collect(&upstream.shown, scrape);
+        }
+    }
+
     fn request(&self, exchange: &mut Exchange<'_, '_>) -> Step {
         if !self.scope.has(&exchange.name) {
             return Step::Next;
@@ -136,6 +145,7 @@ impl Plugin for Forward {
             most => {
                 let counted = Counted(self.waiting.clone());
                 if self.waiting.fetch_add(1, Ordering::Relaxed) >= most {
+                    self.upstreams.counts.rejected();
                     exchange.reply.clear();
                     exchange.reply.set_rcode(Rcode::REFUSED);
                     let reason = "too many queries are being forwarded";

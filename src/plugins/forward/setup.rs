@@ -149,6 +149,7 @@ impl Part for ForwardPart {
                 fail_fast: options.fail_fast,
                 max_attempts: options.max_attempts,
                 failover: options.failover,
+                counts: Default::default(),
             }),
             waiting: Arc::default(),
             max_concurrent: options.max_concurrent,
@@ -235,6 +236,7 @@ impl Maker<'_> {
             health: Default::default(),
             own_letters: Default::default(),
             round_trip: Default::default(),
+            counts: Default::default(),
         }))
     }
 

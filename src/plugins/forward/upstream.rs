@@ -8,6 +8,7 @@ use answer::{Message, Rcode, Request};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
+use super::counts::UpstreamCounts;
 use super::failure::Failure;
 use super::health::{Check, Health, is_good};
 use super::place::{Endpoint, Place};
@@ -51,6 +52,7 @@ pub(super) struct Upstream {
     pub(super) own_letters: AtomicBool,
     /// How long its replies take, in microseconds, smoothed; 0 as long as none has come.
     pub(super) round_trip: AtomicU32,
+    pub(super) counts: UpstreamCounts,
 }
 
 impl Upstream {
@@ -64,7 +66,11 @@ impl Upstream {
             .ask_with_or_without_edns(&endpoint, request, stream)
             .await;
         match &result {
-            Ok(_) => self.took(started.elapsed()),
+            Ok(message) => {
+                let took = started.elapsed();
+                self.counts.replied(message.rcode(), took);
+                self.took(took);
+            }
             Err(failure) if failure.is_its_fault() => self.place.failed(&endpoint),
             Err(_) => {}
         }
@@ -234,6 +240,7 @@ impl Upstream {
                 Err(failure) => Some(failure.to_string()),
             };
             if let Some(problem) = problem {
+                self.counts.check_failed();
                 if self.health.check_failed(&self.check) {
                     warn!("upstream {} does not answer: {problem}", self.shown);
                 }
