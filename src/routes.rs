@@ -6,7 +6,7 @@ use std::sync::Arc;
 use answer::{Class, LookupName, Name, Query, RecordType};
 
 use crate::metrics::Meter;
-use crate::plugins::{Chain, Client, Incoming};
+use crate::plugins::{Chain, Client, Incoming, Timeouts};
 
 /// The zones that are served at one address. Never changed: a reload puts another in its place.
 #[derive(Debug, Default)]
@@ -18,6 +18,8 @@ pub struct Routes {
     depths: u128,
     /// Counts the queries that are for no zone.
     unrouted: Option<Arc<Meter>>,
+    /// What connections may take.
+    pub timeouts: Timeouts,
 }
 
 /// Where the queries for a zone go.

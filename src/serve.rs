@@ -1,6 +1,7 @@
 //! From the bytes of a request to those of its reply: the one function that every listener calls.
 
 pub mod deferred;
+mod given_up;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

@@ -2,7 +2,6 @@
 
 mod check;
 mod flags;
-mod log;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -45,7 +44,7 @@ fn serve(flags: &Serve) -> u8 {
         }
         return server::OK;
     }
-    log::start();
+    crate::log::start();
     server::run(start_options(flags))
 }
 

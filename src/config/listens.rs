@@ -56,6 +56,8 @@ pub struct Endpoint {
     pub address: ListenAddress,
     /// The words of the Corefile that ask for it: the `bind` argument, or else the first key.
     pub span: Span,
+    /// How many sockets for UDP it gets; [`None`] for one for each processor.
+    pub sockets: Option<usize>,
     /// The zones with the number of the server block that serves each.
     pub zones: Vec<(Name, usize)>,
 }
@@ -78,11 +80,14 @@ pub(super) fn endpoints(drafts: &[BlockDraft], diagnostics: &mut Diagnostics) ->
                     endpoints.push(Endpoint {
                         address,
                         span,
+                        sockets: None,
                         zones: Vec::new(),
                     });
                     endpoints.len() - 1
                 });
                 if let Some(endpoint) = endpoints.get_mut(number) {
+                    // As in CoreDNS, it is the first block at an address that says so.
+                    endpoint.sockets = endpoint.sockets.or(draft.options.sockets);
                     endpoint.zones.push((zone.name.clone(), block));
                 }
             }

@@ -9,6 +9,8 @@ mod listens;
 pub mod options;
 pub mod reverse;
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use answer::Name;
 use corefile::{Diagnostic, Diagnostics, Directive, ServerBlock, Sources, Token};
 
@@ -105,6 +107,28 @@ pub fn check(
     })
 }
 
+/// What a configuration says, as a number that changes with it; of one that cannot be parsed,
+/// what is wrong with it.
+#[must_use]
+pub fn digest(text: &Text, environment: &dyn corefile::Environment) -> u64 {
+    let Text {
+        name,
+        directory,
+        text,
+    } = text;
+    match corefile::parse(&mut Sources::new(), name, directory, text, environment) {
+        Ok(file) => file.digest(),
+        Err(mistakes) => {
+            let mut hasher = DefaultHasher::new();
+            for mistake in mistakes {
+                mistake.message.hash(&mut hasher);
+                mistake.span.hash(&mut hasher);
+            }
+            hasher.finish()
+        }
+    }
+}
+
 /// In the order of the text; what has no place comes last, as does the number of what was too
 /// much.
 fn sorted(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
@@ -131,9 +155,9 @@ fn unknown_directive(word: &Token) -> Option<Diagnostic> {
     if names.contains(&word.text.as_str()) {
         return None;
     }
-    if !coredns::has(&word.text) {
+    let Some(instead) = coredns::missing(&word.text) else {
         return Some(word.unknown("directive", &names));
-    }
+    };
     let message = format!(
         "{} is a directive of CoreDNS that Callsign does not have",
         word.shown()
@@ -141,7 +165,7 @@ fn unknown_directive(word: &Token) -> Option<Diagnostic> {
     Some(
         Diagnostic::error(word.span, message)
             .label("not available here")
-            .help(format!("accepted here: {}", names.join(", "))),
+            .help(instead),
     )
 }
 

@@ -108,7 +108,7 @@ error: `nomad` is a directive of CoreDNS that Callsign does not have
 3 |     nomad 30
   |     ^^^^^ not available here
   |
-  = help: accepted here: DIRECTIVES
+  = help: services of Nomad are not read; `forward` can ask Consul, where they may be registered
 
 error: `whoami` takes no arguments, but has 1
  --> Corefile:4:12

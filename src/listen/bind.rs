@@ -95,7 +95,8 @@ impl Bound {
     }
 }
 
-/// Binds the addresses that are wanted and not held yet, each with `workers` sockets for UDP.
+/// Binds the addresses that are wanted and not held yet, each with as many sockets for UDP as
+/// `workers` says.
 ///
 /// # Errors
 ///
@@ -103,7 +104,7 @@ impl Bound {
 pub fn bind_missing(
     wanted: &[ListenAddress],
     held: &[Listener],
-    workers: usize,
+    workers: impl Fn(ListenAddress) -> usize,
 ) -> Result<Vec<Bound>, BindError> {
     let mut new: Vec<Bound> = Vec::new();
     for &address in wanted {
@@ -119,7 +120,7 @@ pub fn bind_missing(
             .map(|(_, socket)| socket)
             .collect();
         let how = How {
-            workers,
+            workers: workers(address),
             only_v6: leaves_v4(address, wanted),
             ours: &overlapping,
         };
@@ -300,7 +301,7 @@ mod tests {
     }
 
     fn refusal(wanted: &[ListenAddress]) -> String {
-        bind_missing(wanted, &[], 1).unwrap_err().to_string()
+        bind_missing(wanted, &[], |_| 1).unwrap_err().to_string()
     }
 
     /// If this fails, a second server joins the first one's UDP sockets and takes half of its
@@ -308,14 +309,14 @@ mod tests {
     #[test]
     fn a_port_belongs_to_one_program() {
         let address = ListenAddress::Every(free_port());
-        let first = bind_missing(&[address], &[], 2).unwrap();
+        let first = bind_missing(&[address], &[], |_| 2).unwrap();
         assert_eq!(first[0].udp.len(), 2);
         let expected = format!("cannot listen on {address}: in use by another program (TCP)");
         assert_eq!(refusal(&[address]), expected);
         let inside = one(&format!("127.0.0.1:{}", address.port()));
         assert!(refusal(&[inside]).ends_with("in use by another program (TCP)"));
         drop(first);
-        bind_missing(&[address], &[], 1).unwrap();
+        bind_missing(&[address], &[], |_| 1).unwrap();
     }
 
     /// If this fails, a server answers TCP on a port whose UDP belongs to somebody else.
@@ -340,12 +341,12 @@ mod tests {
             ListenAddress::Every(port),
             one(&format!("127.0.0.1:{port}")),
         ];
-        let bound = bind_missing(&addresses, &[], 2).unwrap();
+        let bound = bind_missing(&addresses, &[], |_| 2).unwrap();
         for address in addresses {
             assert!(refusal(&[address]).contains("in use"), "{address}");
         }
         drop(bound);
-        bind_missing(&[addresses[1], addresses[0]], &[], 1).unwrap();
+        bind_missing(&[addresses[1], addresses[0]], &[], |_| 1).unwrap();
     }
 
     /// If this fails, a `bind` with both wildcard addresses cannot start.
@@ -356,7 +357,7 @@ mod tests {
             one(&format!("[::]:{port}")),
             one(&format!("0.0.0.0:{port}")),
         ];
-        bind_missing(&addresses, &[], 1).unwrap();
+        bind_missing(&addresses, &[], |_| 1).unwrap();
     }
 
     /// If this fails, nobody learns that an address is misspelt.

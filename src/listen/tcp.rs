@@ -18,7 +18,7 @@ use tracing::warn;
 use super::Shared;
 use super::udp::Rotation;
 use crate::counters::{Count, Tally};
-use crate::plugins::{Client, Transport};
+use crate::plugins::{Client, Timeouts, Transport};
 use crate::reason;
 use crate::routes::Routes;
 use crate::serve::{Served, serve};
@@ -26,18 +26,9 @@ use crate::serve::{Served, serve};
 /// The most queries of one connection that are not answered yet. Beyond it, nothing is read.
 const MOST_IN_FLIGHT: usize = 64;
 
-/// How long a peer that has connected may take to send its first query.
-const FIRST_QUERY: Duration = Duration::from_secs(3);
-
-/// How long a peer may take for each further query.
-const NEXT_QUERY: Duration = Duration::from_secs(10);
-
 /// How long queries are still read from open connections once the server stops: as long as what a
 /// client has just sent may be on its way.
 const LAST_QUERIES: Duration = Duration::from_millis(200);
-
-/// How long a peer may take to read what it asked for.
-const WRITE: Duration = Duration::from_secs(5);
 
 /// How long nothing is accepted after the system refused to.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -209,7 +200,7 @@ impl Service {
         };
         let (reader, writer) = stream.into_split();
         let (ready, replies) = mpsc::channel(MOST_IN_FLIGHT);
-        let writer = tokio::spawn(write(writer, replies));
+        let writer = tokio::spawn(write(writer, replies, self.routes.clone()));
         self.read(BufReader::new(reader), client, ready).await;
         // What is still in flight holds senders, so the writer ends after the last reply.
         let _ = writer.await;
@@ -224,7 +215,7 @@ impl Service {
     ) {
         let in_flight = Arc::new(Semaphore::new(MOST_IN_FLIGHT));
         let mut rotation = Rotation::new();
-        let mut patience = FIRST_QUERY;
+        let mut asked = 0;
         let stopped = async {
             stopped(self.stop.clone()).await;
             sleep(LAST_QUERIES).await;
@@ -234,14 +225,23 @@ impl Service {
             let Ok(permit) = in_flight.clone().acquire_owned().await else {
                 return;
             };
-            let end = Instant::now() + patience;
+            let Timeouts {
+                read,
+                idle,
+                most_queries,
+                ..
+            } = self.routes.load().timeouts;
+            if most_queries.is_some_and(|most| asked >= most) {
+                return;
+            }
+            let end = Instant::now() + if asked == 0 { read } else { idle };
             let read = tokio::select! {
                 () = &mut stopped => return,
                 () = ready.closed() => return,
                 read = timeout_at(end, read_message(&mut reader)) => read,
             };
             let Ok(Ok(request)) = read else { return };
-            patience = NEXT_QUERY;
+            asked += 1;
             let client = Client {
                 received: std::time::Instant::now(),
                 ..client
@@ -329,7 +329,12 @@ async fn read_message(reader: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u
 }
 
 /// Writes replies as they become ready, several at once where there are.
-async fn write(mut writer: impl AsyncWrite + Unpin, mut replies: mpsc::Receiver<Ready>) {
+async fn write(
+    mut writer: impl AsyncWrite + Unpin,
+    mut replies: mpsc::Receiver<Ready>,
+    routes: Arc<ArcSwap<Routes>>,
+) {
+    let patience = || routes.load().timeouts.write;
     let mut ready = Vec::with_capacity(MOST_IN_FLIGHT);
     while replies.recv_many(&mut ready, MOST_IN_FLIGHT).await > 0 {
         let joined: Vec<u8> = ready
@@ -338,12 +343,12 @@ async fn write(mut writer: impl AsyncWrite + Unpin, mut replies: mpsc::Receiver<
             .copied()
             .collect();
         for piece in joined.chunks(usize::from(u16::MAX)) {
-            match timeout(WRITE, writer.write_all(piece)).await {
+            match timeout(patience(), writer.write_all(piece)).await {
                 Ok(Ok(())) => {}
                 _ => return,
             }
         }
         ready.clear();
     }
-    let _ = timeout(WRITE, writer.shutdown()).await;
+    let _ = timeout(patience(), writer.shutdown()).await;
 }

@@ -69,7 +69,7 @@ impl Server {
             dropped_by: Arc::clone(&dropped_by),
         };
         let address = ListenAddress::One((Ipv4Addr::LOCALHOST, 0).into());
-        let bound = bind_missing(&[address], &[], 1).unwrap().remove(0);
+        let bound = bind_missing(&[address], &[], |_| 1).unwrap().remove(0);
         let listener = Listener::start(bound, routes(vec![Box::new(plugin)]), &shared).unwrap();
         Self {
             runtime,
@@ -204,7 +204,7 @@ fn a_listener_that_stops_answers_what_has_arrived() {
     assert_eq!(ids.len(), 99);
     assert!(runtime.block_on(listener.drained(BOUND)));
     let again = ListenAddress::One(address);
-    assert!(bind_missing(&[again], &[], 1).is_ok());
+    assert!(bind_missing(&[again], &[], |_| 1).is_ok());
 }
 
 /// If this fails, a flood of queries that wait takes all memory.

@@ -46,6 +46,9 @@ impl Blocks {
             .iter()
             .map(|(zone, block)| (zone.clone(), block.chain.clone()));
         let mut routes = Routes::new(chains);
+        // As in CoreDNS, it is the first block at an address that says so.
+        let mut timeouts = served.iter().filter_map(|(_, it)| it.options.timeouts);
+        routes.timeouts = timeouts.next().unwrap_or_default();
         let address = endpoint.address;
         for (zone, block) in served.iter().filter(|(_, it)| it.options.measured) {
             let plugins: Vec<_> = block.chain.plugins().map(Plugin::name).collect();

@@ -186,6 +186,17 @@ impl Chain {
         }
     }
 
+    /// The way back of a query that is given up at `stage`: past the plugins before the one that it
+    /// waits for.
+    #[must_use]
+    pub fn before(&self, stage: Stage) -> Stage {
+        match stage {
+            Stage::Down(index) => Stage::Up(index),
+            Stage::End(_) => Stage::Up(self.plugins.len()),
+            Stage::Up(index) => Stage::Up(index.saturating_sub(1)),
+        }
+    }
+
     /// Takes a query on after the job that it waited for at `stage` has ended with `step`.
     pub fn resume(&self, exchange: &mut Exchange<'_, '_>, stage: Stage, step: Step) -> Progress {
         match step {

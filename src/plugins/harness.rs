@@ -21,6 +21,7 @@ use crate::config::{self, DNS_PORT, Text};
 use crate::counters::Tally;
 use crate::fatal::Fatal;
 use crate::identity::pools::{NodeOptions, Pools};
+use crate::lines::Lines;
 use crate::metrics::Registry;
 use crate::routes::Routes;
 use crate::serve::{Served, serve};
@@ -30,6 +31,8 @@ pub(crate) struct Server {
     routes: Arc<Routes>,
     /// Whom queries are from.
     pub(crate) client: Client,
+    /// What the log says.
+    pub(crate) lines: Lines,
     admin: admin::Plan,
     runtime: Runtime,
     /// They end when nobody has them.
@@ -77,10 +80,12 @@ impl Server {
         });
         let mut plan = pools.plan();
         let mut admin = Admin::new(runtime.handle().clone()).plan();
+        let lines = Lines::kept();
         let (metrics, blocks) = (Arc::<Registry>::default(), Arc::<Blocks>::default());
         let mut build = Build {
             pools: &mut plan,
             admin: &mut admin,
+            lines: &lines,
             metrics: &metrics,
             blocks: &blocks,
             runtime: runtime.handle(),
@@ -100,6 +105,7 @@ impl Server {
                 transport: Transport::Udp,
                 received: Instant::now(),
             },
+            lines,
             admin,
             runtime,
             _pools: pools,
@@ -189,6 +195,23 @@ impl Server {
             }
             Served::Deferred(deferred) => self.runtime.block_on(deferred.finish(&mut tally)),
         }
+    }
+
+    /// What the log has said since somebody last asked.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.lines.take()
+    }
+
+    /// The same, once there are so many lines.
+    pub(crate) fn lines_until(&self, number: usize) -> Vec<String> {
+        let end = Instant::now() + Duration::from_secs(20);
+        let mut lines = self.lines();
+        while lines.len() < number {
+            assert!(Instant::now() < end, "only {lines:?}");
+            std::thread::sleep(Duration::from_millis(5));
+            lines.extend(self.lines());
+        }
+        lines
     }
 
     /// What somebody is told over HTTP who asks at this port for this path: status and body.

@@ -16,8 +16,10 @@ pub mod chain;
 pub mod chaos;
 mod conditions;
 pub mod coredns;
+pub mod debug;
 pub mod dns64;
 pub mod erratic;
+pub mod errors;
 pub mod etcd;
 pub mod exchange;
 pub mod file;
@@ -31,17 +33,21 @@ pub mod hosts;
 pub mod identity;
 pub mod loadbalance;
 pub mod local;
+pub mod log;
 pub mod r#loop;
 pub mod metadata;
 pub mod minimal;
+pub mod multisocket;
 pub(crate) mod networks;
 pub mod nsid;
 pub mod prometheus;
 pub mod ready;
 mod regular;
+pub mod reload;
 pub mod rewrite;
 pub mod root;
 pub mod setup;
+pub mod timeouts;
 pub mod trust;
 pub mod view;
 pub mod whoami;
@@ -58,7 +64,7 @@ pub use chain::{Chain, Progress, Stage};
 pub use exchange::{Client, Exchange, Incoming, Origin, Transport};
 pub use setup::{
     Bind, BlockDraft, BlockOptions, Build, Definition, Monitor, Part, PlannedBlock, PlannedPart,
-    ProcessOptions, Service, Setup, ZoneKey,
+    ProcessOptions, Service, Setup, Timeouts, Watching, ZoneKey,
 };
 
 /// Every directive, in the order in which a query meets the plugins: that of CoreDNS's
@@ -67,12 +73,18 @@ pub const DIRECTIVES: &[Definition] = &[
     root::ROOT,
     metadata::METADATA,
     cancel::CANCEL,
+    timeouts::TIMEOUTS,
+    multisocket::MULTISOCKET,
+    reload::RELOAD,
     nsid::NSID,
     bufsize::BUFSIZE,
     bind::BIND,
+    debug::DEBUG,
     ready::READY,
     health::HEALTH,
     prometheus::PROMETHEUS,
+    errors::ERRORS,
+    log::LOG,
     local::LOCAL,
     dns64::DNS64,
     any::ANY,

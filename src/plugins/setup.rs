@@ -15,6 +15,7 @@ use corefile::{Diagnostic, Diagnostics, Directive, Span};
 use super::blocks::{Block, Blocks};
 use super::{Chain, Plugin};
 use crate::config::ListenAddress;
+use crate::lines::Lines;
 use crate::metrics::Registry;
 
 /// What there is to know of a directive before it is met: one row of the table
@@ -79,6 +80,21 @@ pub struct ProcessOptions {
     /// How long DNS goes on after the process was told to stop, while whoever asks for its health
     /// is told that it ends.
     pub lameduck: Duration,
+    /// How often the Corefile is looked at; [`None`] for never.
+    pub reload: Option<Watching>,
+    /// Whether more is told, and a panic ends the process.
+    pub debug: bool,
+    /// Whether panics are told with what led to them.
+    pub stacktrace: bool,
+}
+
+/// How often the Corefile is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watching {
+    /// The least time from one look to the next.
+    pub interval: Duration,
+    /// The most that is added to it, by chance.
+    pub jitter: Duration,
 }
 
 /// A server block while its directives are read.
@@ -107,6 +123,10 @@ pub struct BlockOptions {
     pub ready: Option<Monitor>,
     /// Whether its queries are counted one by one.
     pub measured: bool,
+    /// What connections to its addresses may take, where it says so.
+    pub timeouts: Option<Timeouts>,
+    /// How many sockets for UDP its addresses get, where it says so.
+    pub sockets: Option<usize>,
     /// The addresses that it is served at; known once the whole configuration is.
     pub servers: Vec<ListenAddress>,
 }
@@ -116,6 +136,31 @@ impl BlockOptions {
     pub fn served_at(&mut self, address: ListenAddress) {
         if !self.servers.contains(&address) {
             self.servers.push(address);
+        }
+    }
+}
+
+/// What a connection may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// From the connection to its first query.
+    pub read: Duration,
+    /// From the end of one query to that of the next.
+    pub idle: Duration,
+    /// For the peer to take what it asked for.
+    pub write: Duration,
+    /// How many queries one connection may have; [`None`] for any number.
+    pub most_queries: Option<u64>,
+}
+
+impl Default for Timeouts {
+    /// CoreDNS's.
+    fn default() -> Self {
+        Self {
+            read: Duration::from_secs(3),
+            idle: Duration::from_secs(10),
+            write: Duration::from_secs(5),
+            most_queries: None,
         }
     }
 }
@@ -220,6 +265,8 @@ pub struct Build<'a> {
     pub pools: &'a mut crate::identity::pools::Plan,
     /// What is served over HTTP; see [`admin`](crate::admin).
     pub admin: &'a mut crate::admin::Plan,
+    /// Where lines of the log go.
+    pub lines: &'a Lines,
     /// Where numbers are found.
     pub metrics: &'a Arc<Registry>,
     /// The blocks of this configuration, empty until all of them are built. For what is served over

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use answer::{LookupName, Query, Rcode, Reply};
 
-use super::{limits, short_reply};
+use super::given_up::GivenUp;
+use super::limits;
 use crate::counters::{Count, Tally};
 use crate::metrics::{Meter, Reached};
 use crate::plugins::exchange::Way;
@@ -104,25 +105,26 @@ impl Deferred {
         patience: Duration,
         tally: &mut Tally,
     ) -> Option<Vec<u8>> {
-        let (request, client) = (self.request.clone(), self.client);
+        let given_up = GivenUp {
+            client: self.client,
+            request: self.request.clone(),
+            name: self.name.clone(),
+            rotation: self.rotation,
+            routes: self.routes.clone(),
+            chain: self.chain.clone(),
+            stage: self.stage,
+        };
         let meter = self.meter.clone();
         let late = match self.wait(patience).await {
             Ok(late) => late,
-            Err(failure) => {
-                tally.count(failure);
-                let query = Query::parse(&request).ok()?;
-                let mut out = vec![0; 1232];
-                let length = short_reply(&query, client.transport, Rcode::SERVFAIL, &mut out)?;
-                out.truncate(length);
-                Some(Late {
-                    reply: out,
-                    origin: Origin::default(),
-                    failure: None,
-                    rcode: Rcode::SERVFAIL,
-                    answered_by: None,
-                })
+            Err(why) => {
+                tally.count(why);
+                given_up.answer(why)
             }
         };
+        let GivenUp {
+            client, request, ..
+        } = given_up;
         if let Some(meter) = meter
             && let Ok(query) = Query::parse(&request)
         {
@@ -138,7 +140,8 @@ impl Deferred {
         Some(reply)
     }
 
-    /// Waits at most this long, and not past the query's deadline, and gives what came of the query; [`None`] where there is no reply.
+    /// Waits at most this long, and not past the query's deadline, and gives what came of the query;
+    /// [`None`] where there is no reply.
     ///
     /// # Errors
     ///

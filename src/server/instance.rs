@@ -7,16 +7,19 @@ use std::time::Duration;
 use corefile::{Diagnostic, ProcessEnvironment, Sources};
 use tracing::warn;
 
-use super::banner;
+use super::reloads::Reloads;
+use super::{banner, panics};
 use crate::admin::Admin;
 use crate::config::{self, Configuration, Endpoint, ListenAddress, Origin, StartOptions, Text};
 use crate::console::stderr_has_colors;
 use crate::fatal::Fatal;
 use crate::identity::pools::{NodeOptions, Pools};
+use crate::lines::Lines;
 use crate::listen::{BindError, Bound, Listener, Shared, bind_missing};
+use crate::log;
 use crate::metrics::Registry;
-use crate::plugins::ProcessOptions;
 use crate::plugins::setup::{Build, build_blocks};
+use crate::plugins::{ProcessOptions, Watching};
 use crate::reason;
 
 /// How long the listeners of an old configuration may take to answer what had arrived.
@@ -39,6 +42,8 @@ pub(super) struct Server {
     pools: Option<Arc<Pools>>,
     admin: Admin,
     metrics: Arc<Registry>,
+    lines: Lines,
+    reloads: Arc<Reloads>,
     process: ProcessOptions,
     listeners: Vec<Listener>,
     endpoints: Vec<Endpoint>,
@@ -56,10 +61,20 @@ enum Failure {
 
 impl Server {
     /// A server that does nothing yet.
-    pub(super) fn new(options: StartOptions, shared: Arc<Shared>, fatal: Fatal) -> Self {
+    pub(super) fn new(
+        options: StartOptions,
+        shared: Arc<Shared>,
+        fatal: Fatal,
+        lines: Lines,
+    ) -> Self {
         let metrics = Arc::new(Registry::default());
+        let reloads = Arc::<Reloads>::default();
         metrics.add(shared.clone());
+        metrics.add(Arc::new(lines.clone()));
+        metrics.add(reloads.clone());
         Self {
+            lines,
+            reloads,
             options,
             text_of_stdin: None,
             metrics,
@@ -113,9 +128,28 @@ impl Server {
         let text = self.read()?;
         let mut sources = Sources::new();
         self.apply(&text, &mut sources).await.map_err(|failure| {
+            self.reloads.failed();
             let (Failure::Bind(_, diagnostics) | Failure::Corefile(diagnostics)) = failure;
             shown(&diagnostics, &sources)
         })
+    }
+
+    /// How often the Corefile is to be looked at.
+    pub(super) fn watching(&self) -> Option<Watching> {
+        self.process.reload
+    }
+
+    /// Whether the Corefile says something else than when it was last tried, whatever came of it.
+    pub(super) fn is_changed(&self) -> bool {
+        // What was read once cannot be read again.
+        self.text_of_stdin.is_none()
+            && match self.options.origin.read() {
+                Ok(text) => self
+                    .reloads
+                    .is_new(config::digest(&text, &ProcessEnvironment)),
+                // While it is being replaced, there may be none for a moment.
+                Err(_) => false,
+            }
     }
 
     /// The pools of this process.
@@ -186,6 +220,8 @@ impl Server {
 
     /// Makes a whole new configuration beside the running one and only then changes over.
     async fn apply(&mut self, text: &Text, sources: &mut Sources) -> Result<(), Failure> {
+        let tried = config::digest(text, &ProcessEnvironment);
+        self.reloads.tried(tried);
         let checked = config::check(sources, text, self.options.dns_port, &ProcessEnvironment);
         let Configuration {
             endpoints,
@@ -201,6 +237,7 @@ impl Server {
         let mut build = Build {
             pools: &mut plan,
             admin: &mut admin,
+            lines: &self.lines,
             metrics: &metrics,
             blocks: &running,
             runtime: &self.shared.runtime,
@@ -245,6 +282,10 @@ impl Server {
         }
         self.listeners = started;
         self.endpoints = endpoints;
+        self.reloads.applied(tried);
+        self.lines.show_debug(process.debug);
+        panics::configure(&process);
+        log::tell_more(process.debug);
         self.process = process;
         self.admin.commit(admin);
         plan.commit();
@@ -261,7 +302,12 @@ impl Server {
     fn bind(&self, endpoints: &[Endpoint]) -> Result<Vec<Bound>, Failure> {
         let wanted: Vec<ListenAddress> =
             endpoints.iter().map(|endpoint| endpoint.address).collect();
-        let workers = available_parallelism().map_or(1, usize::from);
+        let processors = available_parallelism().map_or(1, usize::from);
+        let workers = |address| {
+            let endpoint = endpoints.iter().find(|it| it.address == address);
+            let sockets = endpoint.and_then(|endpoint| endpoint.sockets);
+            sockets.unwrap_or(processors)
+        };
         bind_missing(&wanted, &self.listeners, workers).map_err(|error| {
             let span = endpoints
                 .iter()

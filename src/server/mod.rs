@@ -9,6 +9,7 @@ pub mod banner;
 mod instance;
 mod notify;
 mod panics;
+mod reloads;
 mod tell;
 
 use std::future::Future;
@@ -17,13 +18,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
 use tracing::{debug, error, info};
 
 use crate::config::StartOptions;
 use crate::console::{complain, say};
 use crate::counters::{Count, Tally};
 use crate::fatal::Fatal;
+use crate::lines::Lines;
 use crate::listen::Shared;
+use crate::plugins::Watching;
 use crate::reason;
 use instance::Server;
 use tell::Teller;
@@ -36,6 +40,9 @@ pub const FAILED: u8 = 1;
 
 /// Exit status: interrupted a second time while stopping.
 pub const INTERRUPTED: u8 = 2;
+
+/// How long the last lines of the log may take.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// How often replaced routes are looked at until no worker uses them.
 const SWEEP: Duration = Duration::from_secs(1);
@@ -86,7 +93,17 @@ async fn live(options: StartOptions) -> u8 {
     let quiet = options.quiet;
     let require_claim = options.require_claim;
     let fatal = Fatal::default();
-    let mut server = Server::new(options, shared.clone(), fatal.clone());
+    let lines = match Lines::to_standard_output() {
+        Ok(lines) => lines,
+        Err(error) => {
+            complain(&format!(
+                "error: cannot start a thread: {}",
+                reason::of(&error)
+            ));
+            return FAILED;
+        }
+    };
+    let mut server = Server::new(options, shared.clone(), fatal.clone(), lines.clone());
     if let Err(message) = server.start().await {
         complain(&message);
         return FAILED;
@@ -97,16 +114,13 @@ async fn live(options: StartOptions) -> u8 {
     notify::ready();
     let mut teller = Teller::new(server.pools().subscribe(), quiet, require_claim);
     let mut sweeping = false;
+    let mut look = next_look(&server);
     let status = loop {
         tokio::select! {
             asked = signals.next() => match asked {
                 Asked::Reload => {
-                    notify::reloading();
-                    match server.reload().await {
-                        Ok(()) => info!("reloaded"),
-                        Err(message) => error!("not reloaded, the old configuration goes on:\n{message}"),
-                    }
-                    notify::ready();
+                    reload(&mut server).await;
+                    look = next_look(&server);
                     sweeping = true;
                 }
                 Asked::Quit => break None,
@@ -120,6 +134,13 @@ async fn live(options: StartOptions) -> u8 {
                 error!("{message}");
                 break Some(FAILED);
             }
+            () = tokio::time::sleep_until(look.unwrap_or_else(Instant::now)), if look.is_some() => {
+                if server.is_changed() {
+                    reload(&mut server).await;
+                    sweeping = true;
+                }
+                look = next_look(&server);
+            }
             () = tokio::time::sleep(SWEEP), if sweeping => sweeping = shared.sweep(),
         }
     };
@@ -130,6 +151,7 @@ async fn live(options: StartOptions) -> u8 {
             signals.unless_interrupted(stop(server), status).await
         }
     };
+    lines.flush(LAST_LINES);
     let counts = counted(&shared.statistics.total());
     match quiet {
         true => debug!("stopped; {counts}"),
@@ -137,6 +159,23 @@ async fn live(options: StartOptions) -> u8 {
     }
     drop(pid_file);
     status
+}
+
+/// Reads the Corefile again, and says what came of it.
+async fn reload(server: &mut Server) {
+    notify::reloading();
+    match server.reload().await {
+        Ok(()) => info!("reloaded"),
+        Err(message) => error!("not reloaded, the old configuration goes on:\n{message}"),
+    }
+    notify::ready();
+}
+
+/// When the Corefile is to be looked at next, if it is at all.
+fn next_look(server: &Server) -> Option<Instant> {
+    let Watching { interval, jitter } = server.watching()?;
+    let chance = f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX);
+    Instant::now().checked_add(interval + jitter.mul_f64(chance))
 }
 
 /// What was counted, in one line; what never happened is left out.

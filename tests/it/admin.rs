@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use nix::sys::signal::Signal;
 
 use crate::support::callsign::Callsign;
-use crate::support::dns::ask;
+use crate::support::dns::{Query, Stream, ask};
 use crate::support::http::{Connection, get, get_until, until_gone};
 
 fn other(callsign: &Callsign) -> SocketAddr {
@@ -113,4 +113,43 @@ fn what_was_counted_is_told_over_reloads() {
     has(&format!(
         "coredns_dns_responses_total{{{place},rcode=\"NOERROR\",plugin=\"whoami\"}} 2"
     ));
+}
+
+/// If this fails, a change of a Corefile is not taken up, or a mistake in it ends what runs.
+#[test]
+fn a_changed_corefile_is_reloaded() {
+    let text = |more: &str| {
+        format!(
+            ".:{{port}} {{\n    reload 2s 0s\n    prometheus :{{other}}\n{more}    whoami\n}}\n"
+        )
+    };
+    let callsign = Callsign::start(&text(""));
+    let server = other(&callsign);
+    callsign.rewrite(&text("    whoam\n"));
+    callsign.says("did you mean `whoami`?");
+    get_until(server, "/metrics", |page| {
+        page.1.contains("\ncoredns_reload_failed_total 1\n")
+    });
+    callsign.rewrite(&text("    log . {name}\n"));
+    callsign.output_has("INFO reloaded", 1);
+    ask(callsign.address(), "example.", "A");
+    callsign.says("[INFO] example.\n");
+}
+
+/// If this fails, lines of the log are lost when the process ends, or a connection stays open for
+/// longer than its Corefile says.
+#[test]
+fn connections_end_when_the_corefile_says_so_and_the_last_line_is_written() {
+    let mut callsign = Callsign::start(
+        ".:{port} {\n    timeouts {\n        maxtcpqueries 2\n    }\n    multisocket 1\n    log . {proto}{name}\n    whoami\n}\n",
+    );
+    let mut stream = Stream::connect(callsign.address());
+    for name in ["first.", "second."] {
+        stream.send(&Query::new(name, "A"));
+        assert_eq!(stream.receive().rcode, 0);
+    }
+    assert_eq!(stream.closed(), 0);
+    callsign.signal(Signal::SIGTERM);
+    assert_eq!(callsign.ended().code(), Some(0));
+    callsign.says("[INFO] tcpsecond.\n");
 }

@@ -37,6 +37,7 @@
 
 mod collect;
 mod diagnose;
+mod digest;
 mod duration;
 mod environment;
 mod import;
