@@ -4,10 +4,10 @@
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-servers check fast-check fuzz bench
+.PHONY: help run test test-differential test-servers check fast-check fuzz bench
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Build and start the server, without a Corefile unless there is one here
 	cargo run --release
@@ -17,6 +17,9 @@ test: test-servers ## Install what the tests need, then run all of them
 
 test-servers: ## Install what the tests need (apt, as root or with sudo; nothing where all is there)
 	scripts/install-test-servers
+
+test-differential: test-servers ## Ask NSD and Knot what Callsign is asked, and compare the answers
+	scripts/test-differential
 
 check: fast-check ## Formatting, lints, licences and known vulnerabilities of dependencies
 	@if command -v cargo-deny >/dev/null; then \

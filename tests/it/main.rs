@@ -8,6 +8,7 @@
 
 mod admin;
 mod cache;
+mod differential;
 mod documents;
 mod etcd;
 mod forward;

@@ -383,13 +383,21 @@ impl<'b> Reply<'b> {
         LookupName::from_checked(name)
     }
 
-    /// Adds an RRset that may as well be missing, if it fits whole. Returns whether it did.
-    fn courtesy(&mut self, section: Section, owner: Owner<'_>, rrset: RrsetRef<'_>) -> bool {
+    /// Adds an RRset that may as well be missing, if it fits whole, with this many octets after it.
+    /// Returns whether it did.
+    fn courtesy(
+        &mut self,
+        section: Section,
+        owner: Owner<'_>,
+        rrset: RrsetRef<'_>,
+        after: usize,
+    ) -> bool {
         let longest = match owner {
             Owner::At(_) => 0,
             Owner::Name(name) => name.len() * rrset.count() as usize,
         };
-        rrset.body().len() + longest <= self.room() && self.records(section, owner, rrset, 0)
+        rrset.body().len() + longest + after <= self.room()
+            && self.records(section, owner, rrset, 0)
     }
 
     /// Adds one record as a zone stores it.

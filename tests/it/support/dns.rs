@@ -29,6 +29,8 @@ pub(crate) struct Query {
     class: u16,
     /// UDP size and version of the OPT record, if there is one.
     edns: Option<(u16, u8)>,
+    /// DO, which the OPT record has.
+    signatures: bool,
 }
 
 impl Query {
@@ -42,6 +44,7 @@ impl Query {
             rtype: rtype.to_int(),
             class: 1,
             edns: None,
+            signatures: false,
         }
     }
 
@@ -64,6 +67,14 @@ impl Query {
         }
     }
 
+    /// Asks for signatures; [`edns`](Self::edns) too.
+    pub(crate) fn signatures(self) -> Self {
+        Self {
+            signatures: true,
+            ..self
+        }
+    }
+
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let [id0, id1] = self.id.to_be_bytes();
         let [flags0, flags1] = self.flags;
@@ -74,7 +85,8 @@ impl Query {
         bytes.extend_from_slice(&self.class.to_be_bytes());
         if let Some((size, version)) = self.edns {
             let [size0, size1] = size.to_be_bytes();
-            bytes.extend_from_slice(&[0, 0, 41, size0, size1, 0, version, 0, 0, 0, 0]);
+            let flags = if self.signatures { 0x80 } else { 0 };
+            bytes.extend_from_slice(&[0, 0, 41, size0, size1, 0, version, flags, 0, 0, 0]);
         }
         bytes
     }

@@ -171,9 +171,10 @@ impl<'z> Writer<'z> {
         }
         let servers = self.add_servers(rrset.rtype(), name, at, reply);
         self.signing.prove(reply);
-        self.add_targets(rrset.rtype(), first..end, reply);
+        let answered = (name, rrset.rtype());
+        self.add_targets(rrset.rtype(), first..end, answered, reply);
         if let Some(servers) = servers {
-            self.add_targets(RecordType::NS, servers, reply);
+            self.add_targets(RecordType::NS, servers, answered, reply);
         }
         Outcome::Answered
     }
@@ -198,19 +199,23 @@ impl<'z> Writer<'z> {
         reply: &mut Reply<'_>,
     ) -> Option<std::ops::Range<usize>> {
         let apex = self.zone.apex().as_wire();
-        if !self.servers || answered == RecordType::NS && name.as_wire() == apex {
+        // Keys and delegation signers are long, and whoever asks for them knows the servers.
+        let long = matches!(answered, RecordType::DNSKEY | RecordType::DS);
+        let present = answered == RecordType::NS && name.as_wire() == apex;
+        if !self.servers || long || present {
             return None;
         }
         let servers = self.zone.at(apex, RecordType::NS)?;
         let label = name.label_count().saturating_sub(self.zone.apex_labels());
         let owner = suffix_pointer(name, label, at).map_or(Owner::Name(apex), Owner::At);
         let first = reply.position;
-        if !reply.courtesy(Section::Authority, owner, servers) {
+        let signatures = self.signing.length(apex, owner, RecordType::NS);
+        if !reply.courtesy(Section::Authority, owner, servers, signatures) {
             return None;
         }
         let end = reply.position;
-        self.signing
-            .courtesy(apex, Section::Authority, owner, RecordType::NS, reply);
+        let section = Section::Authority;
+        self.signing.at(apex, section, owner, RecordType::NS, reply);
         Some(first..end)
     }
 }

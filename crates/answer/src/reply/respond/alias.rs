@@ -142,7 +142,6 @@ impl<'z> Writer<'z> {
         let kind = (RecordType::CNAME, Class::IN);
         if !reply.record(Section::Answer, Owner::At(at), kind, record.ttl, target)
             || self.rtype == RecordType::CNAME
-            || self.rtype == RecordType::ANY
         {
             return Step::Stop(Outcome::Answered);
         }

@@ -5,7 +5,7 @@ use super::{Outcome, Writer};
 use crate::name::{LookupName, is_at_or_below};
 use crate::record::RecordType;
 use crate::reply::{Owner, Reply, Section, suffix_pointer};
-use crate::zone::Cut;
+use crate::zone::{Cut, Lookup};
 
 impl<'z> Writer<'z> {
     /// Writes a referral (RFC 1034 §4.3.2 step 3b).
@@ -37,10 +37,14 @@ impl<'z> Writer<'z> {
                     continue;
                 }
                 for rtype in [RecordType::A, RecordType::AAAA] {
-                    if let Some(rrset) = self.zone.glue(&host, rtype) {
+                    let found = match self.zone.lookup(&host, rtype) {
+                        Lookup::Found(rrset) => Some(rrset),
+                        Lookup::Cut(_) => self.zone.glue(&host, rtype),
+                        _ => None,
+                    };
+                    if let Some(rrset) = found {
                         reply.records(section, Owner::At(at), rrset, 0);
-                        self.signing
-                            .courtesy(host.as_wire(), section, Owner::At(at), rtype, reply);
+                        self.signing.additional(&host, Owner::At(at), rtype, reply);
                     }
                 }
             }

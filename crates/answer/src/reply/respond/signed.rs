@@ -96,21 +96,33 @@ impl<'z> Signing<'z> {
         }
     }
 
-    /// The same as far as the signatures fit: the reply is complete without them.
-    pub(super) fn courtesy(
+    /// Signs records of the additional section, as far as the signatures fit: the reply is complete
+    /// without them (RFC 4035 §3.1.1).
+    pub(super) fn additional(
         &mut self,
-        name: &[u8],
-        section: Section,
+        host: &LookupName,
         owner: Owner<'_>,
         rtype: RecordType,
         reply: &mut Reply<'_>,
     ) {
         let Some(zone) = self.zone else { return };
-        for record in signatures_of(rtype, zone.signatures(name)) {
-            if record.len() <= reply.room() {
-                reply.stored(section, owner, record);
-            }
-        }
+        let (Source::Itself(signatures) | Source::Wildcard { signatures, .. }) =
+            zone.source(host, rtype)
+        else {
+            return;
+        };
+        put(Section::Additional, owner, rtype, signatures, reply);
+    }
+
+    /// How many octets the signatures of records of a type at exactly this name take.
+    pub(super) fn length(&self, name: &[u8], owner: Owner<'_>, rtype: RecordType) -> usize {
+        let Some(zone) = self.zone else { return 0 };
+        let owner = match owner {
+            Owner::At(_) => 0,
+            Owner::Name(name) => name.len(),
+        };
+        let signatures = signatures_of(rtype, zone.signatures(name));
+        signatures.map(|record| record.len() + owner).sum()
     }
 
     /// Signs the SOA of a negative answer, which begins at this offset.

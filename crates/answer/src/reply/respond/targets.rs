@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::Writer;
 use crate::name::LookupName;
 use crate::record::{RecordType, target_offset};
-use crate::reply::{Owner, Reply, Section};
+use crate::reply::{Owner, Reply};
 use crate::wire::{LAST_POINTER, Reader};
 use crate::zone::Lookup;
 
@@ -14,11 +14,12 @@ const MOST_TARGETS: usize = 32;
 
 impl Writer<'_> {
     /// Adds the addresses of the hosts that records of a type name, as far as the zone has them
-    /// and they fit.
+    /// and they fit; not again those that are the answer.
     pub(super) fn add_targets(
         &mut self,
         rtype: RecordType,
         records: Range<usize>,
+        (answered, answered_rtype): (&LookupName, RecordType),
         reply: &mut Reply<'_>,
     ) {
         if target_offset(rtype).is_none() {
@@ -27,11 +28,12 @@ impl Writer<'_> {
         let mut hosts = Targets::new(rtype, records);
         while let Some((host, at)) = hosts.next(reply) {
             for rtype in [RecordType::A, RecordType::AAAA] {
+                if rtype == answered_rtype && host.as_wire() == answered.as_wire() {
+                    continue;
+                }
                 if let Lookup::Found(rrset) = self.zone.lookup(&host, rtype) {
                     reply.additional(Owner::At(at), rrset);
-                    let section = Section::Additional;
-                    self.signing
-                        .courtesy(host.as_wire(), section, Owner::At(at), rtype, reply);
+                    self.signing.additional(&host, Owner::At(at), rtype, reply);
                 }
             }
         }
