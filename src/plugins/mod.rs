@@ -47,6 +47,7 @@ pub mod reload;
 pub mod rewrite;
 pub mod root;
 pub mod setup;
+pub mod template;
 pub mod timeouts;
 pub mod trust;
 pub mod view;
@@ -95,6 +96,7 @@ pub const DIRECTIVES: &[Definition] = &[
     cache::CACHE,
     header::HEADER,
     minimal::MINIMAL,
+    template::TEMPLATE,
     hosts::HOSTS,
     identity::IDENTITY,
     identity::IDETCD,

@@ -14,6 +14,8 @@
 //! * a comment, `{{/* text */}}`;
 //! * trim markers: `{{- ` takes away the white space before it, ` -}}` the one after it.
 //!
+//! Records need more than names do: for them there is a [`Program`].
+//!
 //! [go]: https://pkg.go.dev/text/template
 
 #![forbid(unsafe_code)]
@@ -21,6 +23,7 @@
 mod error;
 mod format;
 mod parse;
+pub mod program;
 mod scan;
 
 #[cfg(test)]
@@ -28,6 +31,7 @@ mod tests;
 
 pub use error::{TemplateError, UnknownWord};
 pub use format::Padding;
+pub use program::{Data, Failure, FieldKind, Program, ProgramField, Value};
 
 /// A compiled template.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -74,6 +74,22 @@ impl<'a> Scanner<'a> {
         self.take_while(is_space)
     }
 
+    /// Reads a name, as much as there is.
+    pub(crate) fn take_name(&mut self) -> &'a str {
+        self.take_while(is_name)
+    }
+
+    /// Reads digits and the signs before them.
+    pub(crate) fn take_number(&mut self) -> &'a str {
+        self.take_while(|character| character == '-' || is_name(character))
+    }
+
+    /// Reads `.A.B` and gives `A.B`.
+    pub(crate) fn take_path(&mut self) -> &'a str {
+        let path = self.take_while(|character| character == '.' || is_name(character));
+        path.strip_prefix('.').unwrap_or(path)
+    }
+
     /// Reads the next word of an action that began at `start`.
     pub(crate) fn word(&mut self, start: usize) -> Result<(Word<'a>, Range<usize>), TemplateError> {
         let begin = self.position;
