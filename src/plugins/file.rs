@@ -7,16 +7,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use answer::{Lookup, Name, Zone};
+use answer::{Name, Zone};
 use corefile::{Diagnostics, Directive};
 use tokio::time::{Instant, sleep_until};
 
-use super::zonefiles::{self, Loaded, Table, load};
+use super::zonefiles::{self, Table, ZoneFollower};
 use super::zones::{Fallthrough, Zones};
 use super::{Build, Definition, Exchange, Part, Plugin, Setup, Step};
 use crate::current::Current;
 use crate::task::Task;
-use crate::zonefile::Sources;
 
 /// See the module.
 pub const FILE: Definition = Definition {
@@ -34,9 +33,6 @@ file DBFILE [ZONES...] {
 }";
 
 const OPTIONS: &[&str] = &["reload", "reload_by_mtime", "fallthrough", "upstream"];
-
-/// Extended error code: not ready (RFC 8914 §4.15).
-const NOT_READY: u16 = 14;
 
 fn setup(setup: &mut Setup<'_>) {
     let mut files = Vec::new();
@@ -114,18 +110,22 @@ struct Files(Vec<File>);
 impl Part for Files {
     fn build(self: Box<Self>, build: &mut Build<'_>) -> Result<Box<dyn Plugin>, String> {
         let mut table = Table::default();
-        let mut followers = Vec::new();
+        let mut followed = Vec::new();
         for file in &self.0 {
             for apex in file.zones.iter() {
-                let mut follower = Follower::new(file, apex.clone());
-                table.set(apex, follower.first()?);
-                followers.push(follower);
+                let mut zone = ZoneFollower::new("file", apex.clone(), file.by_content);
+                table.set(apex, first(&mut zone, file)?);
+                followed.extend(file.reload.map(|reload| Followed {
+                    zone,
+                    path: file.path.clone(),
+                    reload,
+                    due: Instant::now() + reload,
+                }));
             }
         }
-        followers.retain(|follower| follower.reload.is_some());
         let current = Arc::new(Current::new(table.clone()));
-        let task = (!followers.is_empty()).then(|| {
-            let follow = follow(followers, table, Arc::clone(&current));
+        let task = (!followed.is_empty()).then(|| {
+            let follow = follow(followed, table, Arc::clone(&current));
             Task::start(build.runtime, follow)
         });
         let files = self.0.into_iter();
@@ -159,151 +159,64 @@ impl Plugin for Answering {
 
     fn request(&self, exchange: &mut Exchange<'_, '_>) -> Step {
         let table = self.current.load();
-        let rtype = exchange.query.qtype;
-        let zone = match table.find(&exchange.name, rtype) {
-            None => return Step::Next,
-            Some(None) => {
-                exchange.fail(NOT_READY, "the zone's file could not be read yet");
-                return Step::Answered;
-            }
-            Some(Some(zone)) => zone,
-        };
-        let lookup = zone.lookup(&exchange.name, rtype);
-        if lookup == Lookup::NoSuchName && self.is_passed_on(zone, exchange) {
-            return Step::Next;
+        match table.find(&exchange.name, exchange.query.qtype) {
+            None => Step::Next,
+            Some(zone) => zonefiles::answer(zone, exchange, |zone, name| {
+                let mut directives = self.fallthrough.iter();
+                let directive =
+                    directives.find(|(zones, _)| zones.iter().any(|it| it == zone.apex()));
+                directive.is_some_and(|(_, fallthrough)| fallthrough.applies(name))
+            }),
         }
-        zonefiles::answer(zone, lookup, exchange)
-    }
-}
-
-impl Answering {
-    fn is_passed_on(&self, zone: &Zone, exchange: &Exchange<'_, '_>) -> bool {
-        let mut directives = self.fallthrough.iter();
-        let of_zone = |(zones, _): &&(Zones, Fallthrough)| zones.iter().any(|it| it == zone.apex());
-        let directive = directives.find(of_zone);
-        directive.is_some_and(|(_, fallthrough)| fallthrough.applies(&exchange.name))
     }
 }
 
 /// Looks at the files now and then, for as long as the task lives, and takes over what is new.
-async fn follow(followers: Vec<Follower>, mut table: Table, current: Arc<Current<Table>>) {
-    let mut followers: Vec<Option<Follower>> = followers.into_iter().map(Some).collect();
-    loop {
-        let next = followers.iter().flatten().filter_map(Follower::due).min();
-        let Some(next) = next else { return };
+async fn follow(followed: Vec<Followed>, mut table: Table, current: Arc<Current<Table>>) {
+    let mut places: Vec<Option<Followed>> = followed.into_iter().map(Some).collect();
+    while let Some(next) = places.iter().flatten().map(|followed| followed.due).min() {
         sleep_until(next).await;
-        for place in &mut followers {
-            let now = Instant::now();
-            if place
-                .as_ref()
-                .and_then(Follower::due)
-                .is_none_or(|due| due > now)
-            {
-                continue;
-            }
-            let Some(mut follower) = place.take() else {
+        for place in &mut places {
+            let Some(mut followed) = place.take_if(|followed| followed.due <= Instant::now())
+            else {
                 continue;
             };
             // Files wait for disks, and a large one takes a while to be read.
             let look = tokio::task::spawn_blocking(move || {
-                let zone = follower.look();
-                (follower, zone)
+                let zone = followed.zone.look(&followed.path);
+                followed.due = Instant::now() + followed.reload;
+                (followed, zone)
             });
             // If reading panics, the zone stays as it is.
-            let Ok((follower, zone)) = look.await else {
+            let Ok((followed, zone)) = look.await else {
                 continue;
             };
             if zone.is_some() {
-                table.set(&follower.apex, zone);
+                table.set(followed.zone.apex(), zone);
                 current.replace(table.clone());
             }
-            *place = Some(follower);
+            *place = Some(followed);
         }
     }
 }
 
-/// A zone whose file is followed.
-struct Follower {
-    apex: Name,
+/// A zone, and how often its file is looked at.
+struct Followed {
+    zone: ZoneFollower,
     path: PathBuf,
-    reload: Option<Duration>,
-    by_content: bool,
-    /// When it was looked at.
-    looked: Instant,
-    sources: Sources,
-    /// The serial number of the zone that is served.
-    serial: Option<u32>,
+    reload: Duration,
+    /// When it is to be looked at next.
+    due: Instant,
 }
 
-impl Follower {
-    fn new(file: &File, apex: Name) -> Self {
-        Self {
-            apex,
-            path: file.path.clone(),
-            reload: file.reload,
-            by_content: file.by_content,
-            looked: Instant::now(),
-            sources: Sources::default(),
-            serial: None,
+/// The zone at the start; a file that is not there may come later.
+fn first(zone: &mut ZoneFollower, file: &File) -> Result<Option<Zone>, String> {
+    zone.read(&file.path).or_else(|error| {
+        if file.reload.is_none() || file.path.exists() {
+            return Err(error.to_string());
         }
-    }
-
-    /// When it is to be looked at next.
-    fn due(&self) -> Option<Instant> {
-        Some(self.looked + self.reload?)
-    }
-
-    /// The zone at the start; a file that is not there may come later.
-    fn first(&mut self) -> Result<Option<Zone>, String> {
-        match load(&self.path, &self.apex, &mut self.sources) {
-            Ok(loaded) => Ok(Some(self.take(loaded))),
-            Err(error) if self.reload.is_some() && !self.path.exists() => {
-                let apex = &self.apex;
-                tracing::warn!("file: {error}; queries for {apex} fail until it is there");
-                Ok(None)
-            }
-            Err(error) => Err(error.to_string()),
-        }
-    }
-
-    /// The zone, if its file has changed and is right.
-    fn look(&mut self) -> Option<Zone> {
-        self.looked = Instant::now();
-        if !self.sources.have_changed() {
-            return None;
-        }
-        let mut sources = Sources::default();
-        let loaded = load(&self.path, &self.apex, &mut sources);
-        // Whatever comes of it, this state of the files needs no second look.
-        self.sources = sources;
-        match loaded {
-            Ok(loaded) if self.serial == Some(loaded.serial) && !self.by_content => {
-                let (path, serial) = (self.path.display(), loaded.serial);
-                tracing::warn!(
-                    "file: {path} has changed, but its serial number still is {serial}: the zone \
-                     stays as it was"
-                );
-                None
-            }
-            Ok(loaded) => {
-                let (apex, serial) = (&self.apex, loaded.serial);
-                tracing::info!("file: {apex} was read again, serial number {serial}");
-                Some(self.take(loaded))
-            }
-            Err(error) => {
-                let kept = match self.serial {
-                    Some(_) => "; the zone stays as it was",
-                    None => "",
-                };
-                tracing::warn!("file: {error}{kept}");
-                None
-            }
-        }
-    }
-
-    fn take(&mut self, loaded: Loaded) -> Zone {
-        loaded.warn("file");
-        self.serial = Some(loaded.serial);
-        loaded.zone
-    }
+        let apex = zone.apex();
+        tracing::warn!("file: {error}; queries for {apex} fail until it is there");
+        Ok(None)
+    })
 }

@@ -7,6 +7,7 @@
 
 pub mod acl;
 pub mod any;
+pub mod auto;
 pub mod bind;
 pub mod blocks;
 pub mod bufsize;
@@ -101,6 +102,7 @@ pub const DIRECTIVES: &[Definition] = &[
     identity::IDENTITY,
     identity::IDETCD,
     file::FILE,
+    auto::AUTO,
     etcd::ETCD,
     r#loop::LOOP,
     forward::FORWARD,

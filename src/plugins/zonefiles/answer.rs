@@ -1,20 +1,36 @@
 //! From a zone to the reply.
 
 use answer::{
-    Asked, Lookup, Outcome, Proofs, Rcode, RecordType, RelayedRecord, Request, Section, Zone,
-    respond,
+    Asked, Lookup, LookupName, Outcome, Proofs, Rcode, RecordType, RelayedRecord, Request, Section,
+    Zone, respond,
 };
 
 use crate::plugins::{Exchange, Origin, Step};
 use crate::resolver::Answer;
 
-/// Answers a query from the zone that its name lies in. Where an alias leads out of the zone, this
-/// server is asked for the rest.
+/// Extended error code: not ready (RFC 8914 §4.15).
+const NOT_READY: u16 = 14;
+
+/// Answers a query from the zone that its name lies in, [`None`] for one that could not be read
+/// yet. Names that do not exist are passed on where `is_passed_on` says so.
 pub(in crate::plugins) fn answer(
-    zone: &Zone,
-    lookup: Lookup<'_>,
+    zone: Option<&Zone>,
     exchange: &mut Exchange<'_, '_>,
+    is_passed_on: impl Fn(&Zone, &LookupName) -> bool,
 ) -> Step {
+    let Some(zone) = zone else {
+        exchange.fail(NOT_READY, "the zone's file could not be read yet");
+        return Step::Answered;
+    };
+    let lookup = zone.lookup(&exchange.name, exchange.query.qtype);
+    match lookup == Lookup::NoSuchName && is_passed_on(zone, &exchange.name) {
+        true => Step::Next,
+        false => write(zone, lookup, exchange),
+    }
+}
+
+/// Writes what there is. Where an alias leads out of the zone, this server is asked for the rest.
+fn write(zone: &Zone, lookup: Lookup<'_>, exchange: &mut Exchange<'_, '_>) -> Step {
     let asked = Asked {
         servers: true,
         ..Asked::by_query(exchange.query, &exchange.name, exchange.rotation)

@@ -10,26 +10,13 @@ use crate::zonefile::{self, Place, Record, Sources, ZoneFileError};
 const OCTETS_PER_NAME: u64 = 64;
 
 /// A zone as its file has it.
-pub(in crate::plugins) struct Loaded {
+pub(super) struct Loaded {
     /// The zone.
-    pub(in crate::plugins) zone: Zone,
+    pub(super) zone: Zone,
     /// The serial number of its SOA record.
-    pub(in crate::plugins) serial: u32,
+    pub(super) serial: u32,
     /// The first record that was left out since it does not lie in the zone, and how many.
-    pub(in crate::plugins) outside: Option<(ZoneFileError, usize)>,
-}
-
-impl Loaded {
-    /// Says in the log what is odd about the file, on behalf of a directive.
-    pub(in crate::plugins) fn warn(&self, directive: &str) {
-        if let Some((first, count)) = &self.outside {
-            let records = match count {
-                1 => "it is left out".to_owned(),
-                count => format!("it and {} more records are left out", count - 1),
-            };
-            tracing::warn!("{directive}: {first}: {records}");
-        }
-    }
+    pub(super) outside: Option<(ZoneFileError, usize)>,
 }
 
 /// Reads a zone from its file. The files that were read go to `sources`, whatever comes of it.
@@ -37,7 +24,7 @@ impl Loaded {
 /// # Errors
 ///
 /// The first mistake in the file. There is no zone then.
-pub(in crate::plugins) fn load(
+pub(super) fn load(
     path: &Path,
     apex: &Name,
     sources: &mut Sources,

@@ -4,14 +4,16 @@
 //! |---|---|
 //! | `load.rs` | from a file to a zone |
 //! | `table.rs` | the zone that a name lies in |
+//! | `follow.rs` | reading the file again when it changes |
 //! | `answer.rs` | from a zone to the reply, through this server where an alias leads out of it |
 
 mod answer;
+mod follow;
 mod load;
 mod table;
 
 pub(super) use answer::answer;
-pub(super) use load::{Loaded, load};
+pub(super) use follow::ZoneFollower;
 pub(super) use table::Table;
 
 use std::time::Duration;

@@ -21,6 +21,16 @@ impl Table {
         self.zones.insert(apex.as_wire().into(), zone);
     }
 
+    /// Takes a zone out.
+    pub(in crate::plugins) fn remove(&mut self, apex: &Name) {
+        self.zones.remove(apex.as_wire());
+    }
+
+    /// Whether there is a zone with exactly this name, read or not.
+    pub(in crate::plugins) fn has(&self, apex: &Name) -> bool {
+        self.zones.contains_key(apex.as_wire())
+    }
+
     /// The zone that a name lies in: of several, the one with the most labels; for DS records, which
     /// stand above a cut (RFC 4035 §2.4), that above it if there is one. Within, [`None`] stands for
     /// a zone that has not been read yet.
@@ -83,5 +93,7 @@ mod tests {
             assert_eq!(shown.as_deref(), zone, "{asked} {rtype}");
         }
         assert!(!table.is_whole());
+        table.remove(&name("later.org"));
+        assert!(table.is_whole() && !table.has(&name("later.org")));
     }
 }
