@@ -48,6 +48,8 @@ pub(super) struct Terms {
 pub(super) struct Following {
     _etcd: Task,
     _records: Task,
+    /// The values that could not be read.
+    pub(super) skipped: Arc<Skipped>,
 }
 
 /// Follows the records for as long as the second lives.
@@ -56,6 +58,7 @@ pub(super) fn follow(
     terms: Terms,
     runtime: &Handle,
 ) -> Result<(Arc<Current<Snapshot>>, Following), String> {
+    let skipped = Arc::<Skipped>::default();
     let etcd = EtcdPrefix::new(options, &format!("{}/", terms.path))?;
     let current = Arc::new(Current::new(Snapshot {
         tree: Tree::default(),
@@ -67,7 +70,7 @@ pub(super) fn follow(
         terms,
         etcd: etcd.clone(),
         tree: Tree::default(),
-        skipped: Skipped::default(),
+        skipped: Arc::clone(&skipped),
         leases: HashMap::new(),
         forget_at: FORGET,
         wanted: Vec::new(),
@@ -81,6 +84,7 @@ pub(super) fn follow(
     let following = Following {
         _etcd: Task::start(runtime, etcd.follow(feed)),
         _records: Task::start(runtime, records.run(news)),
+        skipped,
     };
     Ok((current, following))
 }
@@ -90,7 +94,7 @@ struct Records {
     terms: Terms,
     etcd: EtcdPrefix,
     tree: Tree,
-    skipped: Skipped,
+    skipped: Arc<Skipped>,
     leases: HashMap<i64, Arc<Lease>>,
     /// At how many leases it is looked for those that are no longer needed.
     forget_at: usize,

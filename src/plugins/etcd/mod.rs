@@ -31,6 +31,7 @@ use super::trust::Trust;
 use super::zones::{Fallthrough, Zones};
 use super::{Build, Exchange, Part, Plugin, Resume, Step};
 use crate::current::Current;
+use crate::metrics::{Family, Scrape};
 use crate::store::etcd::EtcdOptions;
 use answer::{Answering, Verdict, write_soa};
 use follow::{Following, Terms};
@@ -38,6 +39,12 @@ use outside::{From, Outside};
 use tree::Tree;
 
 pub use setup::ETCD;
+
+const RECORDS: Family = Family::gauge("callsign_etcd_records", "SkyDNS records in memory.");
+const SKIPPED: Family = Family::counter(
+    "callsign_etcd_skipped_total",
+    "Values in etcd that could not be read, each counted once.",
+);
 
 /// Extended error code: something else (RFC 8914 §4.1).
 const OTHER_ERROR: u16 = 0;
@@ -61,7 +68,7 @@ impl Part for EtcdPart {
                 fallthrough: self.fallthrough,
             }),
             records,
-            _following: Some(following),
+            following: Some(following),
         }))
     }
 }
@@ -78,7 +85,7 @@ struct Snapshot {
 struct Etcd {
     served: Arc<Served>,
     records: Arc<Current<Snapshot>>,
-    _following: Option<Following>,
+    following: Option<Following>,
 }
 
 /// What the directive says about answers.
@@ -95,6 +102,13 @@ impl Plugin for Etcd {
 
     fn ready(&self) -> bool {
         self.records.load().trust != Trust::Unknown
+    }
+
+    fn metrics(&self, scrape: &mut Scrape) {
+        let records = self.records.load().tree.len();
+        scrape.gauge(&RECORDS, &[], records as f64);
+        let skipped = self.following.as_ref().map(|it| it.skipped.count());
+        scrape.counter(&SKIPPED, &[], skipped.unwrap_or_default());
     }
 
     fn request(&self, exchange: &mut Exchange<'_, '_>) -> Step {

@@ -50,7 +50,7 @@ fn etcd_at(trust: Trust, values: &[(&str, &str)], lines: &str) -> Etcd {
             fallthrough,
         }),
         records: Arc::new(Current::new(snapshot)),
-        _following: None,
+        following: None,
     }
 }
 

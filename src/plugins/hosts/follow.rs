@@ -7,11 +7,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use answer::Zone;
 use tokio::runtime::Handle;
 use tokio::time::sleep;
 
-use super::table::{Terms, table};
+use super::table::{Table, Terms, table};
 use crate::current::Current;
 use crate::reason;
 use crate::task::Task;
@@ -50,7 +49,7 @@ impl Stamp {
 
 /// Reads the names, and keeps them up to date for as long as the task lives. A file that cannot be
 /// read may come later.
-pub(super) fn follow(source: Source, runtime: &Handle) -> (Arc<Current<Zone>>, Option<Task>) {
+pub(super) fn follow(source: Source, runtime: &Handle) -> (Arc<Current<Table>>, Option<Task>) {
     let mut follower = Follower {
         source,
         stamp: None,
@@ -74,7 +73,7 @@ pub(super) fn follow(source: Source, runtime: &Handle) -> (Arc<Current<Zone>>, O
 async fn later(
     mut follower: Follower,
     interval: Duration,
-    current: &Current<Zone>,
+    current: &Current<Table>,
 ) -> Option<Follower> {
     sleep(interval).await;
     // Files wait for disks, and a large one takes a while to be read.
@@ -99,7 +98,7 @@ struct Follower {
 
 impl Follower {
     /// The names, where the file has changed and can be read.
-    fn read(&mut self) -> Option<Zone> {
+    fn read(&mut self) -> Option<Table> {
         match self.text() {
             Ok(None) => {
                 self.complained = false;
@@ -152,7 +151,7 @@ impl Follower {
         Ok(Some((before, text)))
     }
 
-    fn table(&self, text: &[u8]) -> Zone {
+    fn table(&self, text: &[u8]) -> Table {
         table(&[text, self.source.inline.as_bytes()], &self.source.terms)
     }
 }

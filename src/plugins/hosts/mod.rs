@@ -13,16 +13,28 @@ mod table;
 mod tests;
 
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use answer::{LookupName, MAX_NAME, Rcode, RecordType, RrsetRef, Zone};
 
 use super::zones::{Fallthrough, Zones};
 use super::{Build, Exchange, Part, Plugin, Step};
 use crate::current::Current;
+use crate::metrics::{Family, Scrape};
 use crate::task::Task;
 use follow::Source;
+use table::Table;
 
 pub use setup::HOSTS;
+
+const ENTRIES: Family = Family::gauge(
+    "coredns_hosts_entries",
+    "Names in hosts files and in the Corefile.",
+);
+const READ: Family = Family::gauge(
+    "coredns_hosts_reload_timestamp_seconds",
+    "When a hosts file was last read, in seconds since 1970.",
+);
 
 /// Extended error code: something else (RFC 8914 §4.1).
 const OTHER_ERROR: u16 = 0;
@@ -53,7 +65,7 @@ struct Hosts {
     fallthrough: Fallthrough,
     /// Whether names that exist are passed on too where another type than an address is asked.
     fallthrough_unsupported: bool,
-    table: Arc<Current<Zone>>,
+    table: Arc<Current<Table>>,
     _follow: Option<Task>,
 }
 
@@ -70,12 +82,20 @@ impl Plugin for Hosts {
         "hosts"
     }
 
+    fn metrics(&self, scrape: &mut Scrape) {
+        let table = self.table.load();
+        let read = table.read.duration_since(UNIX_EPOCH).unwrap_or_default();
+        scrape.gauge(&ENTRIES, &[], table.entries as f64);
+        scrape.gauge(&READ, &[], read.as_secs_f64());
+    }
+
     fn request(&self, exchange: &mut Exchange<'_, '_>) -> Step {
         let (name, rtype) = (&exchange.name, exchange.query.qtype);
         let table = self.table.load();
+        let zone = &table.zone;
         if rtype == RecordType::PTR {
             // The zones are those of the names; addresses come from anywhere.
-            return match table.glue(name, rtype) {
+            return match zone.glue(name, rtype) {
                 Some(names) => answer(exchange, names),
                 None => Step::Next,
             };
@@ -83,7 +103,7 @@ impl Plugin for Hosts {
         if self.zones.find(name).is_none() {
             return Step::Next;
         }
-        match find(&table, name, rtype) {
+        match find(zone, name, rtype) {
             Found::Records(addresses) => answer(exchange, addresses),
             Found::Name if self.is_passed_on(name, rtype) => Step::Next,
             Found::Name => {

@@ -5,6 +5,7 @@
 //! between.
 
 use std::net::IpAddr;
+use std::time::SystemTime;
 
 use answer::{LookupName, Name, RecordData, RecordType, Rrset, Soa, Zone};
 
@@ -28,15 +29,25 @@ pub(super) struct Terms {
     pub(super) reverse: bool,
 }
 
+/// The names of a moment.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) zone: Zone,
+    /// How many names the lines have, each as often as it stands there.
+    pub(super) entries: usize,
+    /// When the lines were read.
+    pub(super) read: SystemTime,
+}
+
 /// One name of a line.
 struct Host {
     name: Name,
     address: IpAddr,
 }
 
-/// The zone that these texts make together, in their order. Lines that are none are passed over,
+/// What these texts make together, in their order. Lines that are none are passed over,
 /// as other readers of such files do.
-pub(super) fn table(texts: &[&[u8]], terms: &Terms) -> Zone {
+pub(super) fn table(texts: &[&[u8]], terms: &Terms) -> Table {
     let mut hosts = Vec::new();
     for text in texts {
         for line in text.split(|byte| *byte == b'\n') {
@@ -79,7 +90,11 @@ pub(super) fn table(texts: &[&[u8]], terms: &Terms) -> Zone {
             set(&first.name, RecordType::AAAA, of(false).collect());
         }
     }
-    edit.finish()
+    Table {
+        zone: edit.finish(),
+        entries: hosts.len(),
+        read: SystemTime::now(),
+    }
 }
 
 fn pointing(group: &[&Host]) -> Vec<RecordData> {

@@ -243,7 +243,7 @@ fn a_list_of_blocked_names_is_lean() {
         ttl: 3600,
         reverse: true,
     };
-    let zone = table(&[text.as_bytes()], &terms);
+    let zone = table(&[text.as_bytes()], &terms).zone;
     let name = Name::reverse(IpAddr::from([0, 0, 0, 0]));
     let pointers = zone.glue(&LookupName::from(&name), RecordType::PTR);
     assert!(pointers.is_some_and(|pointers| pointers.count() > 1000));
