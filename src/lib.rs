@@ -18,6 +18,7 @@ pub mod config;
 mod console;
 pub mod counters;
 pub mod current;
+pub mod docker;
 pub mod fatal;
 pub mod identity;
 pub mod lines;

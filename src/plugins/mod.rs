@@ -19,6 +19,7 @@ mod conditions;
 pub mod coredns;
 pub mod debug;
 pub mod dns64;
+pub mod docker;
 pub mod erratic;
 pub mod errors;
 pub mod etcd;
@@ -101,6 +102,7 @@ pub const DIRECTIVES: &[Definition] = &[
     hosts::HOSTS,
     identity::IDENTITY,
     identity::IDETCD,
+    docker::DOCKER,
     file::FILE,
     auto::AUTO,
     etcd::ETCD,

@@ -1,8 +1,9 @@
-//! How far names can be trusted that somebody else keeps, while that somebody can be away.
+//! How far names can be trusted that somebody else keeps, a store or an engine, and who may be
+//! away.
 
 use super::{Exchange, Step};
 
-/// While the store is away no answer is good for longer than this, in seconds.
+/// While whoever keeps the names is away no answer is good for longer than this, in seconds.
 pub(super) const STALE_TTL: u32 = 5;
 
 /// Extended error codes (RFC 8914 §4).
@@ -13,14 +14,14 @@ const NETWORK_ERROR: u16 = 23;
 /// How far the names can be trusted; less and less.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Trust {
-    /// They are what the store has.
+    /// They are what there is.
     #[default]
     Current,
-    /// The store is away; they are what it had.
+    /// Whoever keeps them is away; they are what there was.
     Stale,
-    /// The store has been away for too long.
+    /// Whoever keeps them has been away for too long.
     Expired,
-    /// The store has not been heard of yet.
+    /// Whoever keeps them has not been heard of yet.
     Unknown,
 }
 
@@ -39,21 +40,25 @@ impl Trust {
                 exchange.reply.limit_ttl(STALE_TTL);
                 exchange
                     .reply
-                    .extended_error(STALE_ANSWER, "the store is away");
+                    .extended_error(STALE_ANSWER, "who keeps the names is away");
                 None
             }
             Self::Expired => Some(fail(
                 exchange,
                 NETWORK_ERROR,
-                "the store is away for too long",
+                "who keeps the names is away for too long",
             )),
-            Self::Unknown => Some(fail(exchange, NOT_READY, "the store was not heard of yet")),
+            Self::Unknown => Some(fail(
+                exchange,
+                NOT_READY,
+                "who keeps the names was not heard of yet",
+            )),
         }
     }
 
     /// The whole answer about a name that is missing, where it may have come since.
     pub fn miss(self, exchange: &mut Exchange<'_, '_>) -> Option<Step> {
-        (self == Self::Stale).then(|| fail(exchange, NETWORK_ERROR, "the store is away"))
+        (self == Self::Stale).then(|| fail(exchange, NETWORK_ERROR, "who keeps the names is away"))
     }
 }
 

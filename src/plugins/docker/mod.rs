@@ -1,0 +1,279 @@
+//! `docker`: the names of containers.
+//!
+//! The plugin answers from memory: [`publish`] keeps a [`Snapshot`] of the names up to date with
+//! what the engine tells.
+
+mod publish;
+mod setup;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use answer::{Asked, Lookup, LookupName, Name, RecordType, Zone, respond};
+
+use super::trust::Trust;
+use super::zones::Fallthrough;
+use super::{Build, Exchange, Part, Plugin, Step};
+use crate::docker::names::{NameOptions, View};
+use crate::docker::{Endpoint, Pace};
+use crate::identity::address::AddressSelection;
+
+use publish::Published;
+
+pub use setup::DOCKER;
+
+/// What the directive says.
+#[derive(Clone, Debug)]
+struct Options {
+    /// The engines; each is the first of some that is there.
+    engines: Vec<Vec<Endpoint>>,
+    names: NameOptions,
+    answer: AnswerOptions,
+    host: Vec<AddressSelection>,
+    pace: Pace,
+}
+
+/// How is answered.
+#[derive(Clone, Debug)]
+struct AnswerOptions {
+    /// The zones of containers' names.
+    zones: Vec<Name>,
+    /// Whether single labels are names of ours.
+    bare: bool,
+    /// Whether a single label that is no name of ours is passed on.
+    bare_passed_on: bool,
+    /// Who gets to see what differs for containers.
+    audience: Audience,
+    /// The order of several addresses.
+    rotates: bool,
+    /// How long is answered from memory while the engine is away; [`None`] for ever.
+    stale: Option<Duration>,
+    fallthrough: Fallthrough,
+}
+
+/// Who gets to see only the networks that it shares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Audience {
+    /// Every container of a local engine.
+    Clients,
+    /// Nobody.
+    Nobody,
+    /// Containers in these networks.
+    Networks(Vec<String>),
+}
+
+impl Part for Options {
+    fn build(self: Box<Self>, build: &mut Build<'_>) -> Result<Box<dyn Plugin>, String> {
+        let answer = self.answer.clone();
+        let published = publish::publish(*self, build.runtime);
+        Ok(Box::new(Docker { answer, published }))
+    }
+}
+
+/// The names at one moment.
+#[derive(Debug)]
+struct Snapshot {
+    trust: Trust,
+    all: View,
+    /// What clients with these addresses see before that.
+    clients: HashMap<IpAddr, View>,
+    reverse: Zone,
+    subnets: Vec<Zone>,
+    /// Names that were ours a moment ago and are nobody's now. Who asks for one of them means the
+    /// container that is just being replaced.
+    departed: Arc<HashMap<Name, std::time::Instant>>,
+}
+
+struct Docker {
+    answer: AnswerOptions,
+    published: Published,
+}
+
+/// What there is for a name, and where.
+type Found<'s> = (&'s Zone, Lookup<'s>);
+
+impl Plugin for Docker {
+    fn name(&self) -> &'static str {
+        "docker"
+    }
+
+    fn owns_names(&self) -> bool {
+        true
+    }
+
+    fn ready(&self) -> bool {
+        self.published.snapshot.load().trust != Trust::Unknown
+    }
+
+    fn request(&self, exchange: &mut Exchange<'_, '_>) -> Step {
+        let snapshot = self.published.snapshot.load();
+        let name = exchange.name.clone();
+        let client = snapshot
+            .clients
+            .get(&exchange.client.peer.ip().to_canonical());
+        let mut zones = self.answer.zones.iter();
+        if let Some(number) = zones.position(|zone| name.is_at_or_below(zone)) {
+            let found = snapshot.find(client, |view| view.zones().get(number), exchange);
+            return self.inside(&snapshot, found, exchange);
+        }
+        for number in 0..snapshot.all.domains().len() {
+            let found = snapshot.find(client, |view| view.domains().get(number), exchange);
+            if let Some(found) = found.filter(|(_, lookup)| exists(lookup)) {
+                return self.inside(&snapshot, Some(found), exchange);
+            }
+        }
+        if self.answer.bare && name.label_count() == 1 {
+            return self.single_label(&snapshot, client, exchange);
+        }
+        self.backwards(&snapshot, exchange)
+    }
+}
+
+impl Docker {
+    /// Answers for a name in a zone of ours.
+    fn inside(
+        &self,
+        snapshot: &Snapshot,
+        found: Option<Found<'_>>,
+        exchange: &mut Exchange<'_, '_>,
+    ) -> Step {
+        if snapshot.trust == Trust::Unknown || snapshot.trust == Trust::Expired {
+            let step = snapshot.trust.apply(exchange);
+            return step.unwrap_or(Step::Next);
+        }
+        let Some((zone, lookup)) = found else {
+            return Step::Next;
+        };
+        if lookup == Lookup::NoSuchName {
+            if let Some(step) = snapshot.trust.miss(exchange) {
+                return step;
+            }
+            if self.answer.fallthrough.applies(&exchange.name) {
+                return Step::Next;
+            }
+        }
+        self.write(snapshot, zone, lookup, exchange)
+    }
+
+    fn write(
+        &self,
+        snapshot: &Snapshot,
+        zone: &Zone,
+        lookup: Lookup<'_>,
+        exchange: &mut Exchange<'_, '_>,
+    ) -> Step {
+        if let Some(step) = snapshot.trust.apply(exchange) {
+            return step;
+        }
+        let rotation = if self.answer.rotates {
+            exchange.rotation
+        } else {
+            0
+        };
+        let asked = Asked::by_query(exchange.query, &exchange.name, rotation);
+        respond(zone, lookup, &asked, &mut exchange.reply);
+        Step::Answered
+    }
+
+    /// Answers for a name without a zone, where it is one of ours, or was one a moment ago, or
+    /// could only be one.
+    fn single_label(
+        &self,
+        snapshot: &Snapshot,
+        client: Option<&View>,
+        exchange: &mut Exchange<'_, '_>,
+    ) -> Step {
+        let found = snapshot.find(client, |view| Some(view.bare()), exchange);
+        if let Some(found) = found.filter(|(_, lookup)| exists(lookup)) {
+            return self.inside(snapshot, Some(found), exchange);
+        }
+        // Top-level domains have a single label too, and no addresses as a rule.
+        let wants_address = matches!(exchange.query.qtype, RecordType::A | RecordType::AAAA);
+        let passes = self.answer.bare_passed_on && !snapshot.has_departed(&exchange.name);
+        if !wants_address || passes {
+            return Step::Next;
+        }
+        self.inside(snapshot, found, exchange)
+    }
+
+    /// Answers who has an address, for addresses of containers and of their networks.
+    fn backwards(&self, snapshot: &Snapshot, exchange: &mut Exchange<'_, '_>) -> Step {
+        let lookup = snapshot
+            .reverse
+            .lookup(&exchange.name, exchange.query.qtype);
+        let is_ours = matches!(
+            snapshot.reverse.lookup(&exchange.name, RecordType::PTR),
+            Lookup::Found(_)
+        );
+        let subnet = snapshot
+            .subnets
+            .iter()
+            .find(|zone| exchange.name.is_at_or_below(zone.apex()));
+        match (subnet, is_ours) {
+            (Some(zone), false) => {
+                let lookup = match zone.lookup(&exchange.name, exchange.query.qtype) {
+                    // It has names below it, or is the zone itself.
+                    _ if lookup == Lookup::NoData => Lookup::NoData,
+                    lookup => lookup,
+                };
+                self.inside(snapshot, Some((zone, lookup)), exchange)
+            }
+            (Some(zone), true) if lookup == Lookup::NoData => {
+                self.inside(snapshot, Some((zone, lookup)), exchange)
+            }
+            (_, true) => self.inside(snapshot, Some((&snapshot.reverse, lookup)), exchange),
+            (None, false) => Step::Next,
+        }
+    }
+}
+
+impl Snapshot {
+    /// What there is for the name asked for: what the client shares a network with, or else what
+    /// everybody sees.
+    fn find<'s>(
+        &'s self,
+        client: Option<&'s View>,
+        zone: impl Fn(&'s View) -> Option<&'s Zone>,
+        exchange: &Exchange<'_, '_>,
+    ) -> Option<Found<'s>> {
+        let (name, rtype) = (&exchange.name, exchange.query.qtype);
+        if let Some(zone) = client.and_then(&zone) {
+            let lookup = zone.lookup(name, rtype);
+            // A name with nothing but names below it says nothing here.
+            let is_answer = match &lookup {
+                Lookup::Found(rrset) => rrset.rtype() != RecordType::SOA,
+                Lookup::NoData => has_records(zone, name),
+                _ => false,
+            };
+            if is_answer {
+                return Some((zone, lookup));
+            }
+        }
+        let zone = zone(&self.all)?;
+        Some((zone, zone.lookup(name, rtype)))
+    }
+
+    fn has_departed(&self, name: &LookupName) -> bool {
+        !self.departed.is_empty() && self.departed.contains_key(&name.to_name())
+    }
+}
+
+fn has_records(zone: &Zone, name: &LookupName) -> bool {
+    let mut types = [
+        RecordType::A,
+        RecordType::AAAA,
+        RecordType::TXT,
+        RecordType::SRV,
+    ]
+    .into_iter();
+    types.any(|rtype| zone.glue(name, rtype).is_some())
+}
+
+/// Whether there is such a name.
+fn exists(lookup: &Lookup<'_>) -> bool {
+    !matches!(lookup, Lookup::NoSuchName | Lookup::NotHere)
+}

@@ -1,0 +1,221 @@
+//! From what engines tell to the snapshot that queries are answered from.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use answer::Name;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+use super::{AnswerOptions, Audience, Options, Snapshot, Trust};
+use crate::clock::BootTime;
+use crate::current::Current;
+use crate::docker::names::{Names, View};
+use crate::docker::{EngineState, Freshness, follow};
+use crate::identity::address::{self, Addresses};
+use crate::task::Task;
+
+/// How long a name that nobody has any more is remembered.
+const DEPARTED: Duration = Duration::from_secs(60);
+
+/// The most names that are remembered so.
+const MOST_DEPARTED: usize = 10_000;
+
+/// The most warnings about names that cannot be given.
+const MOST_WARNINGS: usize = 1000;
+
+/// The names of engines' containers, always up to date. Dropping it ends the work behind it.
+pub(super) struct Published {
+    pub(super) snapshot: Arc<Current<Snapshot>>,
+    _work: Task,
+}
+
+/// Keeps a snapshot of the names up to date for as long as the result lives.
+pub(super) fn publish(options: Options, runtime: &Handle) -> Published {
+    let serial = SystemTime::now().duration_since(UNIX_EPOCH);
+    let serial = serial.map_or(1, |since| since.as_secs() as u32);
+    let mut publisher = Publisher {
+        names: Names::new(options.names.clone(), serial),
+        answer: options.answer.clone(),
+        local: options
+            .engines
+            .iter()
+            .map(|engines| engines.iter().all(crate::docker::Endpoint::is_local))
+            .collect(),
+        departed: Arc::default(),
+        bare: BTreeSet::new(),
+        warned: BTreeSet::new(),
+        introduced: vec![false; options.engines.len()],
+    };
+    let snapshot = Arc::new(Current::new(publisher.snapshot(&[], &[])));
+    let target = snapshot.clone();
+    let work = Task::start(runtime, async move {
+        publisher.run(options, &target).await;
+    });
+    Published {
+        snapshot,
+        _work: work,
+    }
+}
+
+struct Publisher {
+    names: Names,
+    answer: AnswerOptions,
+    local: Vec<bool>,
+    departed: Arc<HashMap<Name, Instant>>,
+    /// The names of a single label that there are.
+    bare: BTreeSet<Name>,
+    /// What was warned of.
+    warned: BTreeSet<String>,
+    /// Which engines were shown to the user.
+    introduced: Vec<bool>,
+}
+
+impl Publisher {
+    /// Publishes every change, for ever.
+    async fn run(&mut self, options: Options, target: &Current<Snapshot>) {
+        let changed = Arc::new(Notify::new());
+        // All of it ends with this future.
+        let mut work = JoinSet::new();
+        let mut engines = Vec::new();
+        for endpoints in options.engines {
+            let (sender, receiver) = watch::channel(EngineState::default());
+            work.spawn(follow(endpoints, options.pace, sender));
+            work.spawn(tell(receiver.clone(), changed.clone()));
+            engines.push(receiver);
+        }
+        let mut host = address::watch(options.host);
+        work.spawn(tell(host.clone(), changed.clone()));
+        loop {
+            let states: Vec<EngineState> = engines.iter().map(|it| it.borrow().clone()).collect();
+            let addresses: Addresses = host.borrow_and_update().clone();
+            target.replace(self.snapshot(&states, &addresses.list));
+            self.introduce(&states);
+            self.warn();
+            let expiry = self.expires_in(&states);
+            tokio::select! {
+                () = changed.notified() => {}
+                () = sleep(expiry.unwrap_or_default()), if expiry.is_some() => {}
+                _ = work.join_next() => {}
+            }
+        }
+    }
+
+    /// Takes in what the engines say now.
+    fn snapshot(&mut self, engines: &[EngineState], host: &[std::net::IpAddr]) -> Snapshot {
+        self.names.update(engines, &self.local, host);
+        self.remember_departed();
+        let mut clients = match &self.answer.audience {
+            Audience::Nobody => HashMap::new(),
+            Audience::Clients | Audience::Networks(_) => self.names.views(),
+        };
+        if let Audience::Networks(networks) = &self.answer.audience {
+            let inside = self.names.addresses_in(networks);
+            clients.retain(|address, _: &mut View| inside.contains(address));
+        }
+        Snapshot {
+            trust: self.trust(engines),
+            all: self.names.all().clone(),
+            clients,
+            reverse: self.names.reverse().clone(),
+            subnets: self.names.subnets().cloned().collect(),
+            departed: self.departed.clone(),
+        }
+    }
+
+    /// How far the names can be trusted: as far as the engine that is trusted least.
+    fn trust(&self, engines: &[EngineState]) -> Trust {
+        let trust = |state: &EngineState| match state.freshness {
+            Freshness::Unknown => Trust::Unknown,
+            Freshness::Current => Trust::Current,
+            Freshness::Away { since } => match self.answer.stale {
+                Some(stale) if BootTime::now().since(since) >= stale => Trust::Expired,
+                _ => Trust::Stale,
+            },
+        };
+        let trusts = engines.iter().map(trust);
+        trusts.max().unwrap_or(Trust::Unknown)
+    }
+
+    /// How long until an engine has been away for too long.
+    fn expires_in(&self, engines: &[EngineState]) -> Option<Duration> {
+        let stale = self.answer.stale?;
+        let left = engines.iter().filter_map(|state| match state.freshness {
+            Freshness::Away { since } => stale.checked_sub(BootTime::now().since(since)),
+            _ => None,
+        });
+        left.filter(|left| !left.is_zero()).min()
+    }
+
+    /// Keeps names of a single label that have just gone.
+    fn remember_departed(&mut self) {
+        if !self.answer.bare {
+            return;
+        }
+        let now = Instant::now();
+        let bare: BTreeSet<Name> = self.names.bare_names().cloned().collect();
+        let gone: Vec<Name> = self.bare.difference(&bare).cloned().collect();
+        let mut departed = (*self.departed).clone();
+        departed
+            .retain(|name, since| now.duration_since(*since) < DEPARTED && !bare.contains(name));
+        let room = MOST_DEPARTED.saturating_sub(departed.len());
+        departed.extend(gone.into_iter().take(room).map(|name| (name, now)));
+        self.departed = Arc::new(departed);
+        self.bare = bare;
+    }
+
+    /// Shows an engine that has answered for the first time, and how containers can use us.
+    fn introduce(&mut self, engines: &[EngineState]) {
+        for (state, introduced) in engines.iter().zip(&mut self.introduced) {
+            let Some(engine) = state.engine.as_ref().filter(|_| !*introduced) else {
+                continue;
+            };
+            *introduced = true;
+            let zones: Vec<String> = self.answer.zones.iter().map(Name::to_string).collect();
+            info!(
+                "docker: engine {} at {}, containers: {}, zones: {}{}",
+                engine.version,
+                engine.endpoint,
+                state.containers.len(),
+                zones.join(" "),
+                if self.answer.bare {
+                    ", and names without a zone"
+                } else {
+                    ""
+                },
+            );
+            let bridge = state
+                .networks
+                .values()
+                .find(|network| network.name == "bridge" || network.name == "podman");
+            if let Some(gateway) = bridge.and_then(|bridge| bridge.gateways.first()) {
+                info!(
+                    "docker: containers use these names with \"dns\": [\"{gateway}\"] in /etc/docker/daemon.json, or --dns {gateway}"
+                );
+            }
+        }
+    }
+
+    /// Says once of each name that a container wishes for and cannot have.
+    fn warn(&mut self) {
+        for (container, problem) in self.names.problems() {
+            let warning = format!("docker: container {container}: {problem}");
+            if self.warned.len() < MOST_WARNINGS && self.warned.insert(warning.clone()) {
+                warn!("{warning}");
+            }
+        }
+    }
+}
+
+/// Tells of every change of a value.
+async fn tell<T>(mut value: watch::Receiver<T>, changed: Arc<Notify>) {
+    while value.changed().await.is_ok() {
+        changed.notify_one();
+    }
+    // Nothing will change any more; whoever waits for that has no need to know.
+    std::future::pending::<()>().await;
+}
