@@ -132,6 +132,17 @@ fn other_letters_are_asked_for_again_over_tcp() {
         assert_eq!(octet(&ask(callsign.address(), &name, "A")), 2);
     }
     callsign.says("does not keep the letters");
+    // One that changes letters and never answers over TCP has to be believed in the end.
+    let router = Upstream::start(move |asked| match asked.over {
+        Over::Udp => vec![Act::Send(lower(asked, 3))],
+        Over::Tcp => vec![Act::Close],
+    });
+    let of_router = forwarding(&[&router], "");
+    let name = format!("{long}.example");
+    ask_until(of_router.address(), &name, "A", |reply| {
+        reply.rcode == 0 && octet(reply) == 3
+    });
+
     let over_tcp = |number| {
         let asked = upstream.asked(&format!("{long}{number}.example"));
         asked.iter().filter(|it| it.over == Over::Tcp).count()

@@ -235,6 +235,7 @@ impl Maker<'_> {
             check: self.check.clone(),
             health: Default::default(),
             own_letters: Default::default(),
+            odd_letters: Default::default(),
             round_trip: Default::default(),
             counts: Default::default(),
         }))

@@ -25,6 +25,9 @@ const FIRST_DOUBT: Duration = Duration::from_millis(400);
 const LEAST_DOUBT: Duration = Duration::from_millis(200);
 const MOST_DOUBT: Duration = Duration::from_millis(600);
 
+/// How many replies with other letters show, where there is no TCP, that an upstream changes them.
+const MOST_ODD: u32 = 3;
+
 /// Which way queries go to an upstream that has both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Way {
@@ -50,6 +53,8 @@ pub(super) struct Upstream {
     pub(super) health: Health,
     /// It repeats the question in letters of its own.
     pub(super) own_letters: AtomicBool,
+    /// How many replies had other letters and could not be looked into over TCP.
+    pub(super) odd_letters: AtomicU32,
     /// How long its replies take, in microseconds, smoothed; 0 as long as none has come.
     pub(super) round_trip: AtomicU32,
     pub(super) counts: UpstreamCounts,
@@ -155,11 +160,12 @@ impl Upstream {
             Received::Truncated | Received::Bare(_) => self.over_stream(endpoint, request).await,
             Received::OtherLetters(message) => {
                 // Forged, or from a server that has its own way with letters. Over TCP nobody
-                // can forge, so that shows which. A server without TCP has to be believed.
+                // can forge, so that shows which. A server without TCP has to be believed, but
+                // not at once: a forger would have to be right as often.
                 let again = self.over_stream(endpoint, &mixed).await;
                 let own = match &again {
                     Ok(again) => again.qname() != &*mixed.name,
-                    Err(_) => true,
+                    Err(_) => self.odd_letters.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_ODD,
                 };
                 if own && !self.own_letters.swap(true, Ordering::Relaxed) {
                     info!(
@@ -167,7 +173,10 @@ impl Upstream {
                         self.shown
                     );
                 }
-                again.or(Ok(message))
+                match own {
+                    true => again.or(Ok(message)),
+                    false => again,
+                }
             }
         }
     }
