@@ -11,7 +11,7 @@ use crate::server::{FAILED, OK};
 pub(super) fn check(flags: &Check) -> u8 {
     let origin = super::origin(&flags.file);
     let dns_port = flags.dns_port.unwrap_or(DNS_PORT);
-    let text = match origin.read() {
+    let text = match origin.read(dns_port) {
         Ok(text) => text,
         Err(message) => {
             complain(&format!("error: {message}"));

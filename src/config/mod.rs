@@ -4,6 +4,7 @@
 //! zones that are served twice. It touches nothing outside, so `callsign check` and a start and a
 //! reload all call it, and all show the same mistakes.
 
+mod built_in;
 pub mod keys;
 mod listens;
 pub mod options;
@@ -15,7 +16,7 @@ use answer::Name;
 use corefile::{Diagnostic, Diagnostics, Directive, ServerBlock, Sources, Token};
 
 pub use listens::{Endpoint, ListenAddress};
-pub use options::{BUILT_IN, DNS_PORT, Origin, StartOptions, Text};
+pub use options::{DNS_PORT, Origin, StartOptions, Text};
 
 use crate::plugins::{
     BlockDraft, DIRECTIVES, PlannedBlock, ProcessOptions, Setup, ZoneKey, coredns,
@@ -51,6 +52,7 @@ pub fn check(
         name,
         directory,
         text,
+        ..
     } = text;
     let file = corefile::parse(sources, name, directory, text, environment)?;
     let mut diagnostics = Diagnostics::new();
@@ -115,6 +117,7 @@ pub fn digest(text: &Text, environment: &dyn corefile::Environment) -> u64 {
         name,
         directory,
         text,
+        ..
     } = text;
     match corefile::parse(&mut Sources::new(), name, directory, text, environment) {
         Ok(file) => file.digest(),

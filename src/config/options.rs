@@ -6,22 +6,11 @@ use std::path::{Path, PathBuf};
 
 use corefile::MAX_FILE_BYTES;
 
+use super::built_in;
 use crate::reason;
 
 /// The port of DNS over UDP and TCP (RFC 1035 §4.2).
 pub const DNS_PORT: u16 = 53;
-
-/// The configuration of a start without a Corefile: the node claims a name on this machine and
-/// answers for it.
-pub const BUILT_IN: &str = "\
-. {
-    identity node {
-        pattern node{{.ID}}.cluster.internal.
-        limit 1000
-        store local
-    }
-}
-";
 
 /// Where the configuration comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +19,8 @@ pub enum Origin {
     File(PathBuf),
     /// Standard input, read once at the start.
     StandardInput,
-    /// [`BUILT_IN`].
+    /// What is served without a Corefile: a name for this node, and what this machine's own name
+    /// servers say of other names.
     BuiltIn,
 }
 
@@ -88,15 +78,17 @@ pub struct Text {
     pub directory: PathBuf,
     /// The text itself.
     pub text: String,
+    /// What the banner says of it: what a configuration that nobody has written does.
+    pub remark: Option<String>,
 }
 
 impl Origin {
-    /// Reads the text.
+    /// Reads the text, for a server that serves `dns_port` where nothing else is said.
     ///
     /// # Errors
     ///
     /// One line that says which file cannot be read and why.
-    pub fn read(&self) -> Result<Text, String> {
+    pub fn read(&self, dns_port: u16) -> Result<Text, String> {
         let (name, directory, text) = match self {
             Self::File(path) => {
                 let text = std::fs::File::open(path)
@@ -117,12 +109,13 @@ impl Origin {
                 })?;
                 ("stdin".to_owned(), PathBuf::new(), text)
             }
-            Self::BuiltIn => ("built-in".to_owned(), PathBuf::new(), BUILT_IN.to_owned()),
+            Self::BuiltIn => return Ok(built_in::text(dns_port)),
         };
         Ok(Text {
             name,
             directory,
             text,
+            remark: None,
         })
     }
 }
@@ -142,7 +135,7 @@ mod tests {
     /// If this fails, a missing or unreadable Corefile is reported without its name or reason.
     #[test]
     fn an_unreadable_file_is_named() {
-        let message = |path: &str| Origin::File(path.into()).read().unwrap_err();
+        let message = |path: &str| Origin::File(path.into()).read(DNS_PORT).unwrap_err();
         assert_eq!(
             message("/nowhere/Corefile"),
             "cannot read the Corefile /nowhere/Corefile: no such file or directory"

@@ -25,6 +25,7 @@ fn checked(text: &str) -> (Result<Configuration, Vec<Diagnostic>>, Sources) {
         name: "Corefile".into(),
         directory: PathBuf::new(),
         text: text.into(),
+        remark: None,
     };
     (check(&mut sources, &text, DNS_PORT, &Nothing), sources)
 }
@@ -230,10 +231,11 @@ fn an_odd_zone_is_only_a_warning() {
     assert!(warnings[0].message.contains("`-a.org.`"));
 }
 
-/// If this fails, a start without a Corefile fails with a message about a file that nobody wrote.
+/// If this fails, a start without a Corefile serves something else than all names, once.
 #[test]
 fn the_built_in_configuration_is_right() {
-    assert_eq!(served(BUILT_IN), [". on port 53 by 0"]);
+    let text = Origin::BuiltIn.read(DNS_PORT).unwrap();
+    assert_eq!(served(&text.text), [". on port 53 by 0"]);
 }
 
 /// If this fails, the last of two lines that contradict each other wins, and nobody is told.

@@ -237,6 +237,7 @@ impl Server {
 
 fn as_text(text: &str) -> Text {
     Text {
+        remark: None,
         name: "Corefile".into(),
         directory: PathBuf::new(),
         text: text.into(),

@@ -14,7 +14,12 @@ pub fn version() -> String {
 
 /// One line for each zone as CoreDNS writes them, then the version, then what the user should
 /// know.
-pub(super) fn banner(endpoints: &[Endpoint], other_port: Option<&str>, origin: &Origin) -> String {
+pub(super) fn banner(
+    endpoints: &[Endpoint],
+    other_port: Option<&str>,
+    origin: &Origin,
+    remark: Option<&str>,
+) -> String {
     let mut text = String::new();
     // Writing to a string does not fail.
     for endpoint in endpoints {
@@ -44,6 +49,9 @@ pub(super) fn banner(endpoints: &[Endpoint], other_port: Option<&str>, origin: &
                 "No Corefile here: serving every address on port {port} (UDP and TCP)"
             ),
         };
+    }
+    if let Some(remark) = remark {
+        let _ = writeln!(text, "{remark}");
     }
     text
 }

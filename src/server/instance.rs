@@ -49,6 +49,8 @@ pub(super) struct Server {
     endpoints: Vec<Endpoint>,
     /// Why the usual port is not the one that is served.
     other_port: Option<String>,
+    /// What the banner says of the configuration.
+    remark: Option<String>,
 }
 
 /// Why a configuration does not run.
@@ -86,6 +88,7 @@ impl Server {
             listeners: Vec::new(),
             endpoints: Vec::new(),
             other_port: None,
+            remark: None,
         }
     }
 
@@ -95,10 +98,12 @@ impl Server {
     ///
     /// What is wrong, ready to be shown. Nothing has been claimed then.
     pub(super) async fn start(&mut self) -> Result<(), String> {
-        let text = self.read()?;
         let first = self.options.dns_port;
         let mut ports = OTHER_PORTS.filter(|port| *port != first);
         loop {
+            // Each time anew: what is built in depends on the port.
+            let text = self.read()?;
+            self.remark.clone_from(&text.remark);
             let mut sources = Sources::new();
             match self.apply(&text, &mut sources).await {
                 Ok(()) => return Ok(()),
@@ -143,7 +148,7 @@ impl Server {
     pub(super) fn is_changed(&self) -> bool {
         // What was read once cannot be read again.
         self.text_of_stdin.is_none()
-            && match self.options.origin.read() {
+            && match self.options.origin.read(self.options.dns_port) {
                 Ok(text) => self
                     .reloads
                     .is_new(config::digest(&text, &ProcessEnvironment)),
@@ -170,6 +175,7 @@ impl Server {
             &self.endpoints,
             self.other_port.as_deref(),
             &self.options.origin,
+            self.remark.as_deref(),
         )
     }
 
@@ -208,7 +214,7 @@ impl Server {
                 let text = self
                     .options
                     .origin
-                    .read()
+                    .read(self.options.dns_port)
                     .map_err(|error| format!("error: {error}"))?;
                 if self.options.origin == Origin::StandardInput {
                     self.text_of_stdin = Some(text.clone());

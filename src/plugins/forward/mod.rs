@@ -24,6 +24,7 @@ mod udp;
 mod upstream;
 mod waiting;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -67,6 +68,15 @@ forward FROM TO... {
 
 /// Extended error code: something else (RFC 8914 §4.1).
 const OTHER_ERROR: u16 = 0;
+
+/// The name servers of a file in the format of resolv.conf(5), in its order, but for addresses at
+/// which a server of all addresses on `port` would be asked itself.
+pub(crate) fn other_servers(resolv_conf: &str, port: u16) -> Vec<SocketAddr> {
+    let servers = target::name_servers(resolv_conf);
+    servers
+        .filter(|server| server.port() != port || !ourselves::is_here(server.ip().to_canonical()))
+        .collect()
+}
 
 /// One `forward` of a block.
 struct Forward {

@@ -20,7 +20,7 @@ pub(super) fn is_served(block: &BlockDraft, address: SocketAddr) -> bool {
 }
 
 /// Whether an address is this machine's.
-fn is_here(ip: IpAddr) -> bool {
+pub(super) fn is_here(ip: IpAddr) -> bool {
     if ip.is_loopback() || ip.is_unspecified() {
         return true;
     }

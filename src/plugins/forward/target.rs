@@ -219,7 +219,7 @@ pub(super) fn address(text: &str, port: u16) -> Option<SocketAddr> {
 }
 
 /// The servers of a file in the format of resolv.conf(5).
-fn name_servers(text: &str) -> impl Iterator<Item = SocketAddr> {
+pub(super) fn name_servers(text: &str) -> impl Iterator<Item = SocketAddr> {
     text.lines().filter_map(|line| {
         let mut words = line.split_whitespace();
         let first = words.next().filter(|word| *word == "nameserver");

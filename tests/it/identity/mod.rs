@@ -1,6 +1,7 @@
 //! Names that nodes claim and answer for: the program itself, against a real etcd or a folder,
 //! asked over real sockets.
 
+mod built_in;
 mod connections;
 mod examples;
 mod foreign;

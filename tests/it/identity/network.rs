@@ -15,7 +15,7 @@ const COREFILE: &str = "\
 ";
 
 /// Two namespaces with a cable between them.
-fn machines() -> [Namespace; 2] {
+pub(super) fn machines() -> [Namespace; 2] {
     let machines = [Namespace::new(), Namespace::new()];
     let [first, second] = machines.each_ref().map(Namespace::id);
     machines[0].run("ip link add cable type veth peer name other");

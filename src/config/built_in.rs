@@ -1,0 +1,184 @@
+//! The configuration of a start without a Corefile: the node claims a name on this machine and
+//! answers for it, and asks the machine's own name servers about all other names.
+
+use std::fmt::Write as _;
+use std::io::{self, Read};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::{DNS_PORT, Text};
+use crate::plugins::forward;
+use crate::reason;
+
+/// Where a machine says which name servers it asks: see resolv.conf(5).
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+
+/// The most of that file that is read, in bytes.
+const MOST_BYTES: u64 = 1 << 16;
+
+/// The most name servers that are asked; the C library takes as many from that file.
+const MOST_SERVERS: usize = 3;
+
+/// The lines that are always there.
+const NAME: &str = "
+    identity node {
+        pattern node{{.ID}}.cluster.internal.
+        limit 1000
+        store local
+    }";
+
+/// Who may ask about the names of others. A server that asks others for everybody is abused to flood
+/// third parties, and nobody has said here whom this one is for.
+const PRIVATE_CLIENTS: &str = "
+    acl cluster.internal {
+        allow
+    }
+    acl {
+        allow net 127.0.0.0/8 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 169.254.0.0/16
+        allow net ::1 fc00::/7 fe80::/10
+        block
+    }
+    cache";
+
+/// Reads which name servers this machine has, and makes the configuration for a server on `port`.
+pub(super) fn text(port: u16) -> Text {
+    let read = std::fs::File::open(RESOLV_CONF).and_then(|file| {
+        let mut text = String::new();
+        file.take(MOST_BYTES).read_to_string(&mut text)?;
+        Ok(text)
+    });
+    with(read, port)
+}
+
+/// The same, for what was read.
+fn with(resolv_conf: io::Result<String>, port: u16) -> Text {
+    let (servers, remark) = match resolv_conf {
+        Ok(text) => {
+            let mut servers = forward::other_servers(&text, port);
+            servers.truncate(MOST_SERVERS);
+            let remark = match servers.is_empty() {
+                true => {
+                    format!("Forwarding nothing: {RESOLV_CONF} names no server other than this one")
+                }
+                false => format!(
+                    "Forwarding other names to {}, for clients in private networks",
+                    shown(&servers)
+                ),
+            };
+            (servers, remark)
+        }
+        Err(error) => {
+            let reason = reason::of(&error);
+            let remark = format!("Forwarding nothing: cannot read {RESOLV_CONF}: {reason}");
+            (Vec::new(), remark)
+        }
+    };
+    Text {
+        name: "built-in".to_owned(),
+        directory: PathBuf::new(),
+        text: corefile(&servers),
+        remark: Some(remark),
+    }
+}
+
+/// The Corefile that asks these servers, in this order.
+fn corefile(servers: &[SocketAddr]) -> String {
+    let mut text = format!(". {{\n    errors{NAME}");
+    if !servers.is_empty() {
+        text.push_str(PRIVATE_CLIENTS);
+        text.push_str("\n    forward .");
+        for server in servers {
+            // Writing to a string does not fail.
+            let _ = write!(text, " {server}");
+        }
+        text.push_str(" {\n        policy sequential\n        except cluster.internal\n    }");
+    }
+    text.push_str("\n}\n");
+    text
+}
+
+fn shown(servers: &[SocketAddr]) -> String {
+    let shown = servers.iter().map(|server| match server.port() {
+        DNS_PORT => server.ip().to_string(),
+        _ => server.to_string(),
+    });
+    shown.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::check;
+
+    fn remark(resolv_conf: &str, port: u16) -> String {
+        with(Ok(resolv_conf.to_owned()), port)
+            .remark
+            .unwrap_or_default()
+    }
+
+    /// If this fails, a start without a Corefile fails with a message about a file that nobody wrote.
+    #[test]
+    fn it_is_right_with_and_without_servers() {
+        for resolv_conf in [
+            "",
+            "nameserver 198.51.100.53\n",
+            "nameserver 127.0.0.1\nnameserver ::1\n",
+            "nameserver fe80::1%1\nnameserver 2001:db8::53\n",
+            "nameserver 127.0.0.53\noptions edns0\nsearch .\n",
+            "no such line\nnameserver\nnameserver x\n",
+        ] {
+            for port in [DNS_PORT, 1053] {
+                let text = with(Ok(resolv_conf.to_owned()), port);
+                let mut sources = corefile::Sources::new();
+                let checked = check(&mut sources, &text, port, &corefile::ProcessEnvironment);
+                let warnings = checked.map(|configuration| configuration.warnings.len());
+                assert_eq!(warnings, Ok(0), "{resolv_conf:?}\n{}", text.text);
+            }
+        }
+        let unreadable = with(Err(io::ErrorKind::NotFound.into()), DNS_PORT);
+        assert_eq!(unreadable.text, corefile(&[]));
+    }
+
+    /// If this fails, the page about the Corefile shows another one than is used.
+    #[test]
+    fn it_is_what_the_page_shows() {
+        let server = "198.51.100.1:53";
+        let text = corefile(&[server.parse().unwrap()]).replace(server, RESOLV_CONF);
+        let shown: String = text.lines().map(|line| format!("    {line}\n")).collect();
+        assert!(
+            include_str!("../../docs/corefile.md").contains(&shown),
+            "{shown}"
+        );
+    }
+
+    /// If this fails, queries are forwarded to this server itself and wait for each other, or to
+    /// nobody though there is somebody else.
+    #[test]
+    fn it_is_never_forwarded_to() {
+        let nothing = "Forwarding nothing: /etc/resolv.conf names no server other than this one";
+        let to = |servers: &str| {
+            format!("Forwarding other names to {servers}, for clients in private networks")
+        };
+        let own = "nameserver 127.0.0.1\nnameserver ::1\nnameserver 0.0.0.0\n";
+        assert_eq!(remark(own, 53), nothing);
+        assert_eq!(remark("nameserver 127.0.0.53\n", 53), nothing);
+        assert_eq!(remark("nameserver ::ffff:127.0.0.1\n", 53), nothing);
+        assert_eq!(remark("", 53), nothing);
+        assert_eq!(remark("nameserver 127.0.0.53\n", 1053), to("127.0.0.53"));
+        let mixed = format!("{own}nameserver 198.51.100.1\nnameserver 2001:db8::1\n");
+        assert_eq!(remark(&mixed, 53), to("198.51.100.1, 2001:db8::1"));
+        let many: String = (1..6)
+            .map(|it| format!("nameserver 198.51.100.{it}\n"))
+            .collect();
+        assert_eq!(
+            remark(&many, 53),
+            to("198.51.100.1, 198.51.100.2, 198.51.100.3")
+        );
+        assert_eq!(
+            with(Err(io::ErrorKind::PermissionDenied.into()), 53)
+                .remark
+                .as_deref(),
+            Some("Forwarding nothing: cannot read /etc/resolv.conf: permission denied")
+        );
+    }
+}

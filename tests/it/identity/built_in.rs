@@ -1,0 +1,100 @@
+//! A start without a Corefile also answers for names of others, where the machine has name servers.
+
+use std::path::PathBuf;
+
+use nix::sys::signal::Signal;
+
+use super::namespace::Namespace;
+use super::network::machines;
+use super::*;
+
+/// A name server that knows an address for every name, also for those that are none of its business.
+const EVERYTHING: &str = "\
+. {
+    bind {address}
+    template IN A {
+        answer \"{{.Name}} 60 IN A 192.0.2.7\"
+    }
+}
+";
+
+/// Starts such a server in a machine.
+fn name_server(network: &Namespace, address: &str) -> Callsign {
+    let place = network.place();
+    place.write("Corefile", &EVERYTHING.replace("{address}", address));
+    network.callsign(place, &[])
+}
+
+/// Gives a machine an `/etc/resolv.conf` of its own, which lies in this folder.
+fn with_name_servers(network: &Namespace, folder: &tempfile::TempDir, text: &str) -> PathBuf {
+    let file = folder.path().join("resolv.conf");
+    std::fs::write(&file, text).expect("a file can be written");
+    network.run(&format!("mount --bind {} /etc/resolv.conf", file.display()));
+    file
+}
+
+/// The reply's header as `dig` shows it.
+fn header(network: &Namespace, question: &str) -> String {
+    network.run(&format!("dig +noall +comments {question}"))
+}
+
+/// If this fails, a machine whose only resolver is this one cannot look up anything else, or a
+/// stranger can use it to flood others, or names of nodes are told to the servers of others.
+#[test]
+fn other_names_are_asked_of_the_machines_name_servers() {
+    let machines = machines();
+    let _upstream = name_server(&machines[0], "10.9.0.1");
+    let network = &machines[1];
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let own = "nameserver 127.0.0.1\nnameserver 10.9.0.2\n";
+    let file = with_name_servers(network, &folder, own);
+    let callsign = network.bare_callsign(network.place(), &[], &[]);
+    callsign.says(
+        "(UDP and TCP)\nForwarding nothing: /etc/resolv.conf names no server other than this one\n",
+    );
+    assert_eq!(held(&callsign), "node1.cluster.internal.");
+    let refused = header(network, "www.example.org @127.0.0.1");
+    assert!(refused.contains("REFUSED"), "{refused}");
+
+    std::fs::write(&file, format!("{own}nameserver 10.9.0.1\n")).expect("a file can be written");
+    callsign.signal(Signal::SIGHUP);
+    callsign.says("reloaded");
+    network.says("dig +short www.example.org @127.0.0.1", "192.0.2.7\n");
+    network.says("dig +short node1.cluster.internal @127.0.0.1", "10.9.0.2\n");
+    for name in ["node2.cluster.internal", "elsewhere.cluster.internal"] {
+        let missing = header(network, &format!("{name} @127.0.0.1"));
+        assert!(missing.contains("NXDOMAIN"), "{name}: {missing}");
+    }
+
+    // The neighbour may ask too; whoever comes from the Internet gets nothing but our own names.
+    machines[0].says("dig +short ftp.example.org @10.9.0.2", "192.0.2.7\n");
+    network.run("ip addr add 198.51.100.9/32 dev lo");
+    let outside = "-b 198.51.100.9 @198.51.100.9";
+    for name in ["www.example.org", "new.example.org"] {
+        let refused = header(network, &format!("{name} {outside}"));
+        assert!(refused.contains("REFUSED"), "{name}: {refused}");
+    }
+    let text = network.run(&format!("dig +short node1.cluster.internal TXT {outside}"));
+    assert!(text.contains("slot=1"), "{text}");
+}
+
+/// If this fails, who has systemd-resolved or another resolver on port 53 of a loopback address gets
+/// no answer for names of others.
+#[test]
+fn a_resolver_of_the_same_machine_is_no_loop() {
+    let network = Namespace::new();
+    let _resolved = name_server(&network, "127.0.0.53");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    with_name_servers(&network, &folder, "nameserver 127.0.0.53\n");
+    let callsign = network.bare_callsign(network.place(), &[], &[]);
+    callsign.says(
+        "on port 1053 (UDP and TCP)\nForwarding other names to 127.0.0.53, for clients in private networks\n",
+    );
+    network.says(
+        "dig +short www.example.org @127.0.0.1 -p 1053",
+        "192.0.2.7\n",
+    );
+    assert_eq!(held(&callsign), "node1.cluster.internal.");
+    let missing = header(&network, "node2.cluster.internal @127.0.0.1 -p 1053");
+    assert!(missing.contains("NXDOMAIN"), "{missing}");
+}
