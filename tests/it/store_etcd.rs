@@ -16,7 +16,7 @@ use callsign::store::{
     Change, Entry, Feed, Guard, Listing, Occupancy, Reply, Request, Session, Slot, Space, Store,
     StoreError,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::support::etcd::{BOUND, Etcd};
@@ -122,6 +122,15 @@ impl Asker {
         let (sender, feed) = mpsc::channel(64);
         tokio::spawn(self.store.follow(&self.space, sender));
         Follower { feed }
+    }
+
+    /// The same, but after its first listing it waits for the word to go on.
+    fn follow_later(&self) -> (Follower, oneshot::Sender<()>) {
+        let (begin, begun) = oneshot::channel();
+        let (sender, feed) = mpsc::channel(64);
+        let ready = Box::pin(async move { drop(begun.await) });
+        tokio::spawn(self.store.follow_from(&self.space, sender, ready));
+        (Follower { feed }, begin)
     }
 }
 

@@ -53,7 +53,8 @@ impl Claimant {
             // An update of ours whose answer was lost.
             held.epoch = entry.epoch;
             self.own();
-        } else if !ours && entry.epoch > held.epoch {
+        } else if !ours && entry.epoch >= held.epoch {
+            // Under our very number it can only be in another history: an emptied store.
             self.doubt();
         }
     }
@@ -218,6 +219,8 @@ impl Claimant {
         if let Phase::Holding(holding) = &mut self.phase {
             holding.lapsed = true;
             holding.verify = false;
+            // Who slept past the deadline is not told that it comes closer.
+            holding.degraded = true;
             let (slot, epoch) = (holding.held.slot, holding.held.epoch);
             self.actions.push(Action::Disown);
             let reason = "the store could not be reached before the lease was over";

@@ -171,7 +171,9 @@ impl<S: Subject> Follower<'_, S> {
         {
             begin.await;
             // What was claimed during the wait, perhaps by this node, is in no history that could
-            // be compared: whether etcd has been emptied or restored since is left open.
+            // be compared: whether etcd has been emptied or restored since is left open. So this
+            // position is never gone back to, also where etcd is away right now.
+            self.position = None;
             position = self.list(connection).await?;
         }
         let options = WatchOptions::new()

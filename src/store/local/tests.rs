@@ -154,7 +154,7 @@ fn record(slot: Slot, node: &str) -> Record {
 
 /// The next thing told, which must come within a bound that only a hang exceeds.
 async fn next(feed: &mut mpsc::Receiver<Feed>) -> Feed {
-    let wait = tokio::time::timeout(Duration::from_secs(30), feed.recv());
+    let wait = tokio::time::timeout(Duration::from_secs(40), feed.recv());
     wait.await
         .expect("nothing was told")
         .expect("the feed ended")

@@ -159,11 +159,7 @@ async fn a_follower_that_begins_later_is_told_what_it_missed_in_one_message() {
     let asker = Asker::new(&etcd);
     let session = asker.open(LONG).await;
     asker.take(session, 1).await;
-    let (begin, begun) = tokio::sync::oneshot::channel::<()>();
-    let (sender, feed) = mpsc::channel(64);
-    let ready = Box::pin(async move { drop(begun.await) });
-    tokio::spawn(asker.store.follow_from(&asker.space, sender, ready));
-    let mut follower = Follower { feed };
+    let (mut follower, begin) = asker.follow_later();
     assert_eq!(slots(&follower.listing().await), [1]);
     for slot in 2..=20 {
         asker.take(session, slot).await;

@@ -133,3 +133,41 @@ async fn another_history_is_noticed_though_its_revision_is_higher() {
     let found = slots(&follower.listing().await);
     assert_eq!(found, (2..10).collect::<Vec<_>>());
 }
+
+/// The same for a follower that had only listed by then: what was claimed after its listing, its
+/// own node's name among it, is not in the restored store, and nothing else tells it so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_history_is_listed_anew_by_who_had_not_begun_to_watch() {
+    let mut etcd = Etcd::start();
+    let gate = Gate::before(etcd.port()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let backup = folder.path().join("backup");
+    let asker = Asker::new(&etcd);
+    let (session, leaving) = (asker.open(LONG).await, asker.open(LONG).await);
+    asker.take(session, 1).await;
+    asker.take(leaving, 2).await;
+    etcd.control(&["snapshot", "save", &backup.display().to_string()]);
+    asker.close(leaving).await;
+    let (mut follower, begin) = Asker::with(options(&gate.url())).follow_later();
+    let listing = follower.listing().await;
+    assert_eq!(slots(&listing), [1]);
+    asker.take(session, 3).await;
+    gate.set(Way::Closed);
+    etcd.restore(&backup);
+    // Slot 1 stands as it did, and the numbers look fine.
+    let other = asker.open(LONG).await;
+    let mut slot = 4;
+    while asker.take(other, slot).await <= listing.revision {
+        slot += 1;
+    }
+    begin.send(()).expect("it waits");
+    follower.away().await;
+    gate.set(Way::Open);
+    match follower.back().await {
+        Feed::Listing(listing) => {
+            let expected: Vec<Slot> = [1, 2].into_iter().chain(4..=slot).collect();
+            assert_eq!(slots(&listing), expected);
+        }
+        other => panic!("{other:?}"),
+    }
+}

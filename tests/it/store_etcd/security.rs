@@ -1,10 +1,13 @@
 //! Users, passwords, tokens and certificates.
 
+use std::process::Command;
+
 use callsign::store::StoreErrorKind;
 use callsign::store::etcd::{Credentials, Tls};
 
 use super::*;
 use crate::support::etcd::make_certificates;
+use crate::support::run::output;
 
 fn with_password(etcd: &Etcd, password: &str) -> Asker {
     Asker::with(EtcdOptions {
@@ -135,13 +138,7 @@ async fn a_signed_token_from_before_a_change_of_users_is_renewed() {
     let folder = tempfile::tempdir().unwrap();
     let key = folder.path().join("key.pem");
     let public = folder.path().join("public.pem");
-    let run = |arguments: &[&str]| {
-        let status = std::process::Command::new("openssl")
-            .args(arguments)
-            .stderr(std::process::Stdio::null())
-            .status();
-        assert!(status.unwrap().success());
-    };
+    let run = |arguments: &[&str]| output(Command::new("openssl").args(arguments));
     let (key, public) = (key.to_str().unwrap(), public.to_str().unwrap());
     run(&["genrsa", "-out", key, "2048"]);
     run(&["rsa", "-in", key, "-pubout", "-out", public]);

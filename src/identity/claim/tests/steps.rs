@@ -319,6 +319,19 @@ fn past_the_deadline_the_slot_is_disowned_even_if_an_answer_is_on_its_way() {
     );
 }
 
+/// A machine that slept is told what is so now, not what was about to happen before it.
+#[test]
+fn past_the_deadline_nobody_is_told_that_the_lease_may_run_out() {
+    let mut bench = Bench::new(|settings| settings.sticky = None);
+    bench.holding();
+    let woken = bench.pass(Duration::from_secs(60));
+    assert!(matches!(
+        woken[..2],
+        [Action::Disown, Action::Tell(Event::Lost { .. })]
+    ));
+    assert!(!told(&woken, &Event::Degraded), "{woken:?}");
+}
+
 #[test]
 fn a_record_deleted_by_hand_is_asked_about_and_given_up() {
     let mut bench = Bench::new(|settings| settings.sticky = None);
@@ -354,6 +367,30 @@ fn a_listing_from_before_our_claim_is_asked_about() {
     assert!(matches!(sent(&verify).1, Request::Verify { slot: 1, .. }));
     let lost = bench.answer(&verify, Reply::Gone);
     assert_eq!(lost.first(), Some(&Action::Disown));
+}
+
+/// An emptied store counts its revisions from 1 again, and somebody was faster.
+#[test]
+fn the_record_of_another_under_our_own_number_is_asked_about() {
+    let other = || entry(1, 9, "other", "i", 3);
+    let listing = Listing {
+        revision: 9,
+        entries: vec![other()],
+        reservations: vec![],
+    };
+    let change = Change::Held(other());
+    let listed = Input::Listing {
+        listing: &listing,
+        previous: Previous::Nothing,
+    };
+    for told in [listed, Input::Change(&change)] {
+        let mut bench = Bench::new(|settings| settings.sticky = None);
+        bench.holding();
+        let verify = bench.give(told);
+        assert!(matches!(sent(&verify).1, Request::Verify { slot: 1, .. }));
+        let lost = bench.answer(&verify, Reply::Gone);
+        assert_eq!(lost.first(), Some(&Action::Disown));
+    }
 }
 
 #[test]
