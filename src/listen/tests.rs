@@ -13,7 +13,7 @@ use crate::counters::Count;
 use crate::plugins::{Chain, Exchange, Plugin, Resume, Step};
 
 /// How long anything may take that should take a moment.
-const BOUND: Duration = Duration::from_secs(20);
+const BOUND: Duration = Duration::from_secs(40);
 
 /// Answers at once, but names that begin with `w` only when it is told to.
 struct Waits {

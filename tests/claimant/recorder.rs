@@ -34,6 +34,8 @@ pub(crate) struct Recorder {
     over: Option<Claim>,
     /// Uses of that one, not written down yet.
     early: Vec<Stamp>,
+    /// The claim that the pool's copy of the store has shown last.
+    seen: Option<Claim>,
 }
 
 impl Recorder {
@@ -47,12 +49,14 @@ impl Recorder {
             current: None,
             over: None,
             early: Vec::new(),
+            seen: None,
         })
     }
 
     /// Records until the pool has ended.
     pub(crate) fn run(mut self, every: Duration) -> io::Result<()> {
         loop {
+            self.look()?;
             let (claim, losses, ended) = {
                 let state = self.pool.state.borrow();
                 let slot = state.held.as_ref().map(|(slot, _)| *slot);
@@ -66,6 +70,26 @@ impl Recorder {
                 return self.write_early();
             }
             std::thread::sleep(every);
+        }
+    }
+
+    /// Looks whether the pool could know that its claim stands, or that it does not.
+    fn look(&mut self) -> io::Result<()> {
+        let claim = self.current;
+        let shown = claim.filter(|(slot, epoch)| {
+            let members = self.pool.members.borrow();
+            members.get(*slot).is_some_and(|it| it.epoch == *epoch)
+        });
+        let before = std::mem::replace(&mut self.seen, shown);
+        let at = BootTime::now().nanoseconds();
+        match (before, shown) {
+            (before, Some((slot, epoch))) if before != shown => {
+                self.write(at, What::Seen { slot, epoch })
+            }
+            (Some((slot, epoch)), None) if before == claim => {
+                self.write(at, What::Unseen { slot, epoch })
+            }
+            _ => Ok(()),
         }
     }
 

@@ -6,6 +6,8 @@ use std::process::Command;
 
 use callsign::plugins::{DIRECTIVES, definition};
 
+use crate::support::run::Running;
+
 /// The folder of the repository.
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -120,18 +122,10 @@ fn every_example_is_right() {
         .collect();
     assert!(examples.len() >= 4, "the examples are gone: {examples:?}");
     for example in examples {
-        let output = Command::new(env!("CARGO_BIN_EXE_callsign"))
-            .arg("check")
-            .arg(&example)
-            .output()
-            .expect("the program starts");
-        let complaints = String::from_utf8_lossy(&output.stderr);
-        assert!(
-            output.status.success(),
-            "{}:\n{complaints}",
-            example.display()
-        );
-        assert_eq!(complaints, "", "{}: warnings", example.display());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_callsign"));
+        let ended = Running::start(command.arg("check").arg(&example)).ended();
+        let complaints = (ended.status, ended.errors.as_str());
+        assert_eq!(complaints, (Some(0), ""), "{}", example.display());
     }
 }
 

@@ -8,9 +8,10 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::Arc;
-use std::time::Duration;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Arc, mpsc as threads};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use callsign::identity::pattern::Pattern;
 use callsign::identity::record::{Member, Record, VERSION};
@@ -22,15 +23,15 @@ use callsign::store::{
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::support::BOUND;
 
 /// The folder that a started process works in; unset in an ordinary run of the tests.
 const FOLDER: &str = "CALLSIGN_TEST_LOCAL_FOLDER";
 
 /// How many names a started process wants. 0: it takes a seat in a state folder instead.
 const WANTED: &str = "CALLSIGN_TEST_LOCAL_WANTED";
-
-/// Only a hang takes longer.
-const BOUND: Duration = Duration::from_secs(60);
 
 fn space() -> Space {
     let pattern = Pattern::parse("node{{.ID}}.cluster.internal.", "node").unwrap();
@@ -56,13 +57,14 @@ fn record(slot: Slot, instance: &str, boot: &str) -> Record {
     }
 }
 
+async fn ask(store: &LocalStore, request: Request) -> Reply {
+    let answer = timeout(BOUND, store.execute(&space(), request)).await;
+    answer.expect("the store never waits for ever").unwrap()
+}
+
 async fn open_session(store: &LocalStore) -> Session {
     let ttl = Duration::from_secs(20);
-    match store
-        .execute(&space(), Request::Open { ttl })
-        .await
-        .unwrap()
-    {
+    match ask(store, Request::Open { ttl }).await {
         Reply::Opened { session, .. } => session,
         other => panic!("{other:?}"),
     }
@@ -76,8 +78,7 @@ async fn claim_lowest(store: &LocalStore) -> (Session, Slot, u64) {
         session,
         instance: instance.clone(),
     };
-    let Reply::Queued { mut occupancy, .. } = store.execute(&space(), request).await.unwrap()
-    else {
+    let Reply::Queued { mut occupancy, .. } = ask(store, request).await else {
         panic!("not queued");
     };
     loop {
@@ -88,7 +89,7 @@ async fn claim_lowest(store: &LocalStore) -> (Session, Slot, u64) {
             record: record(slot, &instance, ""),
             guard: Guard::Free,
         };
-        match store.execute(&space(), request).await.unwrap() {
+        match ask(store, request).await {
             Reply::Claimed { epoch } => return (session, slot, epoch),
             Reply::Taken { occupancy: now, .. } => occupancy = now,
             other => panic!("{other:?}"),
@@ -157,7 +158,7 @@ fn process() {
 struct Process {
     child: Child,
     input: ChildStdin,
-    output: BufReader<ChildStdout>,
+    lines: threads::Receiver<String>,
 }
 
 impl Process {
@@ -178,10 +179,18 @@ impl Process {
             .unwrap();
         let input = child.stdin.take().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = threads::channel();
+        // A thread may wait for a line for ever, a test may not.
+        thread::spawn(move || {
+            let mut lines = output.lines().map_while(Result::ok);
+            while let Some(line) = lines.next()
+                && sender.send(line).is_ok()
+            {}
+        });
         let mut process = Self {
             child,
             input,
-            output,
+            lines,
         };
         process.said("ready");
         process
@@ -193,10 +202,11 @@ impl Process {
 
     /// What follows `word` on the next line that begins with it.
     fn said(&mut self, word: &str) -> String {
+        let end = Instant::now() + BOUND;
         loop {
-            let mut line = String::new();
-            let length = self.output.read_line(&mut line).unwrap();
-            assert_ne!(length, 0, "the process ended without saying {word:?}");
+            let left = end.saturating_duration_since(Instant::now());
+            let line = self.lines.recv_timeout(left);
+            let line = line.unwrap_or_else(|error| panic!("it does not say {word:?}: {error}"));
             if let Some(rest) = line.strip_prefix(word) {
                 return rest.trim().to_owned();
             }
@@ -235,7 +245,7 @@ fn follow(store: &LocalStore) -> mpsc::Receiver<Feed> {
 }
 
 async fn next(feed: &mut mpsc::Receiver<Feed>) -> Feed {
-    let wait = tokio::time::timeout(BOUND, feed.recv());
+    let wait = timeout(BOUND, feed.recv());
     wait.await
         .expect("nothing was told")
         .expect("the feed ended")
@@ -245,24 +255,33 @@ async fn next(feed: &mut mpsc::Receiver<Feed>) -> Feed {
 async fn a_killed_holder_loses_its_name_at_once_and_everybody_hears_of_it() {
     let folder = tempfile::tempdir().unwrap();
     let store = LocalStore::open(folder.path()).unwrap();
-    let (process, slot) = holder(folder.path());
+    let holders: Vec<(Process, Slot)> = (0..6).map(|_| holder(folder.path())).collect();
     let mut feed = follow(&store);
     let Feed::Listing(listing) = next(&mut feed).await else {
         panic!("no listing first");
     };
     let held: Vec<Slot> = listing.entries.iter().map(|entry| entry.slot).collect();
-    assert_eq!(held, [slot]);
+    assert_eq!(held, [1, 2, 3, 4, 5, 6]);
 
-    process.signal(Signal::SIGKILL);
-    // The watch tells, not the look at everything that comes from time to time: that would say
-    // `Current` or the change after 10 s.
-    let told = tokio::time::timeout(Duration::from_secs(5), next(&mut feed)).await;
-    let Ok(Feed::Changes { changes, revision }) = told else {
-        panic!("{told:?}");
+    // The watch tells, not the look at everything that comes every 10 s: that would need longer
+    // than the bound for so many.
+    let deaths = async {
+        for (process, slot) in &holders {
+            process.signal(Signal::SIGKILL);
+            let (changes, revision) = loop {
+                match next(&mut feed).await {
+                    Feed::Changes { changes, revision } => break (changes, revision),
+                    Feed::Current => {}
+                    other => panic!("{other:?}"),
+                }
+            };
+            let slot = *slot;
+            assert_eq!(changes, [Change::Freed { slot, revision }]);
+        }
     };
-    assert_eq!(changes, [Change::Freed { slot, revision }]);
+    timeout(BOUND, deaths).await.expect("told at once");
     let (_, again, epoch) = claim_lowest(&store).await;
-    assert_eq!(again, slot);
+    assert_eq!(again, 1);
     assert!(epoch > listing.entries[0].epoch);
 }
 

@@ -173,7 +173,11 @@ fn stretches<'a>(sorted: &[&'a Event]) -> BTreeMap<u32, Vec<Stretch<'a>>> {
                     });
                 }
             }
-            What::Ended { .. } | What::Stands { .. } | What::Free { .. } => {}
+            What::Ended { .. }
+            | What::Seen { .. }
+            | What::Unseen { .. }
+            | What::Stands { .. }
+            | What::Free { .. } => {}
         }
     }
     slots
@@ -202,7 +206,11 @@ fn two_slots(sorted: &[&Event]) -> Vec<Violation> {
             What::Free { slot } => {
                 holders.remove(slot);
             }
-            What::Claimed { .. } | What::Used { .. } | What::Ended { .. } => {}
+            What::Claimed { .. }
+            | What::Used { .. }
+            | What::Ended { .. }
+            | What::Seen { .. }
+            | What::Unseen { .. } => {}
         }
     }
     violations
@@ -228,7 +236,11 @@ fn uses_after_end(sorted: &[&Event]) -> Vec<Violation> {
                     at: event.at,
                 });
             }
-            What::Used { .. } | What::Stands { .. } | What::Free { .. } => {}
+            What::Used { .. }
+            | What::Seen { .. }
+            | What::Unseen { .. }
+            | What::Stands { .. }
+            | What::Free { .. } => {}
         }
     }
     violations

@@ -51,6 +51,20 @@ pub enum What {
         /// The fencing token.
         epoch: u64,
     },
+    /// The claimant's own copy of the store shows its claim.
+    Seen {
+        /// The slot.
+        slot: u32,
+        /// The fencing token.
+        epoch: u64,
+    },
+    /// The claimant's own copy of the store does not show its claim any more.
+    Unseen {
+        /// The slot.
+        slot: u32,
+        /// The fencing token.
+        epoch: u64,
+    },
     /// The onlooker saw that the claimant's record stands in the slot.
     Stands {
         /// The slot.

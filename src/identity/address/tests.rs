@@ -266,7 +266,7 @@ fn follows_changes_in_a_namespace() {
                 list.join(" ")
             };
             let found = receiver.wait_for(|addresses| list(addresses) == expected);
-            let found = tokio::time::timeout(Duration::from_secs(10), found).await;
+            let found = tokio::time::timeout(Duration::from_secs(40), found).await;
             assert!(found.is_ok(), "never saw {expected:?}");
         };
         ip("link add one type veth peer name two");

@@ -138,7 +138,8 @@ async fn the_request_is_what_a_server_expects() {
         stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
         String::from_utf8(request).unwrap()
     };
-    let (result, request) = tokio::join!(check.attempt(PATIENCE), serve);
+    let both = async { tokio::join!(check.attempt(PATIENCE), serve) };
+    let (result, request) = timeout(PATIENCE, both).await.expect("it asks");
     assert_eq!(result, Ok(()));
     assert!(request.starts_with("GET /a?b=c HTTP/1.1\r\n"), "{request}");
     assert!(
@@ -180,8 +181,8 @@ async fn a_command_that_hangs_is_killed_with_its_children() {
     let pids = folder.path().join("pids");
     let script = format!("sleep 1000 & echo $$ $! > {}; wait", pids.display());
     let check = shell(&script);
-    let result = check.attempt(Duration::from_secs(2)).await;
-    assert!(result.unwrap_err().contains("killed after 2s"));
+    let result = check.attempt(Duration::from_secs(5)).await;
+    assert!(result.unwrap_err().contains("killed after 5s"));
     let pids = std::fs::read_to_string(pids).unwrap();
     let [shell, child] = pids.split_whitespace().collect::<Vec<_>>()[..] else {
         panic!("{pids:?}");

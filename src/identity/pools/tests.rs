@@ -10,7 +10,7 @@ use crate::identity::pool::PoolState;
 use crate::store::{Epoch, Slot, Space};
 
 /// How long anything may take that should take a moment.
-const BOUND: Duration = Duration::from_secs(20);
+const BOUND: Duration = Duration::from_secs(40);
 
 /// The pools of one process, in a folder of their own or of another one.
 struct Process {

@@ -1,14 +1,16 @@
 //! What whoever starts, checks or stops the program is told.
 
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use callsign::plugins::DIRECTIVES;
 use nix::sys::signal::Signal;
 
 use super::WHOAMI;
+use crate::support::BOUND;
 use crate::support::callsign::{Callsign, Place};
 use crate::support::dns::{NEVER, Query, ask, ask_until};
+use crate::support::run::Running;
 
 /// If this fails, whoever starts a second server does not learn why it has no port.
 #[test]
@@ -165,9 +167,7 @@ fn the_service_manager_is_told() {
     let place = Place::new();
     let socket =
         std::os::unix::net::UnixDatagram::bind(place.path().join("notify")).expect("a socket");
-    socket
-        .set_read_timeout(Some(Duration::from_secs(20)))
-        .expect("a timeout");
+    socket.set_read_timeout(Some(BOUND)).expect("a timeout");
     let next = || {
         let mut buffer = [0; 1000];
         let length = socket
@@ -196,19 +196,15 @@ fn the_service_manager_is_told() {
 fn quiet_is_quiet() {
     let place = Place::new();
     place.write("Corefile", WHOAMI);
-    let child = place
-        .command(&["-quiet"])
-        .spawn()
-        .expect("the program can be started");
+    let running = Running::start(&mut place.command(&["-quiet"]));
     let server = (Ipv4Addr::LOCALHOST, place.port).into();
-    let end = Instant::now() + Duration::from_secs(20);
+    let end = Instant::now() + BOUND;
     while Query::new(".", "A").udp_within(server, NEVER).is_none() {
         assert!(Instant::now() < end, "it does not serve");
     }
-    let id = nix::unistd::Pid::from_raw(i32::try_from(child.id()).expect("a process"));
-    nix::sys::signal::kill(id, Signal::SIGTERM).expect("our own child");
-    let output = child.wait_with_output().expect("our own child");
-    assert_eq!((output.stdout, output.stderr), (vec![], vec![]));
+    running.signal(Signal::SIGTERM);
+    let ended = running.ended();
+    assert_eq!((ended.out.as_str(), ended.errors.as_str()), ("", ""));
 }
 
 /// If this fails, the first thing that a new user does goes wrong: no name, no port, or a line to

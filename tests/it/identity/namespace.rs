@@ -1,59 +1,40 @@
 //! A machine within the machine: network interfaces and ports of its own, and a `/var/lib` of its
 //! own, so that a test can take port 53 and the machine's folder.
 
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use super::*;
 use crate::support::callsign::Place;
+use crate::support::run::{Running, output};
 
 /// It lives as long as the process that it was made for, and so no longer than the test.
 pub(super) struct Namespace {
-    keeper: Child,
+    keeper: Running,
 }
 
-/// Something that runs in a namespace and ends with the test.
-pub(super) struct Running {
-    child: Child,
+/// An etcd that runs in a namespace and ends with the test.
+pub(super) struct Server {
+    _process: Running,
     _folder: tempfile::TempDir,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Drop for Namespace {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.keeper.kill();
-        let _ = self.keeper.wait();
-    }
 }
 
 impl Namespace {
     /// One with nothing but loopback. Needs root.
     pub(super) fn new() -> Self {
-        let keeper = Command::new("unshare")
-            .args(["--net", "--mount", "sh", "-c"])
-            .arg(
-                "mount -t tmpfs -o mode=755 none /var/lib && ip link set lo up && echo ready && exec sleep 600",
-            )
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("unshare is installed");
-        let mut namespace = Self { keeper };
-        let mut ready = [0; 5];
-        let output = namespace.keeper.stdout.as_mut().expect("a pipe");
-        std::io::Read::read_exact(output, &mut ready).expect("namespaces can be made by root");
-        namespace
+        let mut command = Command::new("unshare");
+        command.args(["--net", "--mount", "sh", "-c"]).arg(
+            "mount -t tmpfs -o mode=755 none /var/lib && ip link set lo up && echo ready && exec sleep 3600",
+        );
+        let keeper = Running::start(&mut command);
+        eventually("namespaces can be made by root", || {
+            keeper.has_said("ready").then_some(())
+        });
+        Self { keeper }
     }
 
     /// What names it to `ip link`.
     pub(super) fn id(&self) -> u32 {
-        self.keeper.id()
+        self.keeper.child.id()
     }
 
     /// A command that runs in it.
@@ -68,14 +49,7 @@ impl Namespace {
     /// Runs a command and gives what it prints; it must succeed.
     pub(super) fn run(&self, line: &str) -> String {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let output = self
-            .command(&words)
-            .env("ETCDCTL_API", "3")
-            .output()
-            .expect("nsenter is installed");
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{line}: {errors}");
-        String::from_utf8_lossy(&output.stdout).into_owned()
+        output(self.command(&words).env("ETCDCTL_API", "3"))
     }
 
     /// Waits until a command prints this.
@@ -127,13 +101,13 @@ impl Namespace {
     }
 
     /// Starts an etcd in it, at port 2379 of this address.
-    pub(super) fn etcd(&self, address: &str) -> Running {
+    pub(super) fn etcd(&self, address: &str) -> Server {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let data = folder.path().join("data").display().to_string();
         let url = format!("http://{address}:2379");
         let listen = url.replace("localhost", "127.0.0.1");
-        let child = self
-            .command(&["etcd", "--data-dir", &data, "--log-level", "error"])
+        let mut command = self.command(&["etcd", "--data-dir", &data, "--log-level", "error"]);
+        command
             .args([
                 "--listen-client-urls",
                 &listen,
@@ -141,24 +115,17 @@ impl Namespace {
                 &url,
             ])
             .env("ETCD_UNSUPPORTED_ARCH", std::env::consts::ARCH)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("etcd is installed (Debian's etcd-server)");
-        let running = Running {
-            child,
+            .stdin(Stdio::null());
+        let server = Server {
+            _process: Running::start(&mut command),
             _folder: folder,
         };
         eventually("etcd is healthy", || {
             let health = ["etcdctl", "--endpoints", &url, "endpoint", "health"];
-            let health = self
-                .command(&health)
-                .env("ETCDCTL_API", "3")
-                .output()
-                .ok()?;
-            health.status.success().then_some(())
+            let mut health = self.command(&health);
+            let health = Running::start(health.env("ETCDCTL_API", "3")).ended();
+            (health.status == Some(0)).then_some(())
         });
-        running
+        server
     }
 }

@@ -55,8 +55,9 @@ fn a_node_has_the_key_that_was_configured() {
 #[test]
 fn a_key_that_two_nodes_have_blocks_nobody() {
     let etcd = Etcd::start();
-    let (_first, first) = node(&pool(&etcd, "node same\nttl 2s"));
-    let (second, name) = node(&pool(&etcd, "node same\nttl 2s"));
+    // The second waits for two leases, in case that the first is itself before a crash.
+    let (_first, first) = node(&pool(&etcd, "node same\nttl 6s"));
+    let (second, name) = node(&pool(&etcd, "node same\nttl 6s"));
     assert_eq!(
         (first.as_str(), name.as_str()),
         ("worker1.tf.local.", "worker2.tf.local.")

@@ -1,5 +1,6 @@
 //! The store is away for a while, or for too long.
 
+use super::reload::reload;
 use super::*;
 
 /// Extended errors (RFC 8914 §4).
@@ -12,9 +13,14 @@ const NETWORK_ERROR: u16 = 23;
 #[test]
 fn names_outlive_an_outage_for_a_bounded_time() {
     let mut etcd = Etcd::start();
-    let options = "address 10.0.0.1\nanswer_ttl 60s\nstale 3s";
-    let (callsign, _) = node(&pool_beside(&etcd, options, "whoami"));
-    let (_other, _) = node(&pool(&etcd, "address 10.0.0.2"));
+    let corefile = |stale: &str| {
+        // The lease is longer than any outage here.
+        let options = format!("address 10.0.0.1\nanswer_ttl 60s\nttl 10m\nstale {stale}");
+        pool_beside(&etcd, &options, "whoami")
+    };
+    let (unbounded, bounded) = (corefile("1h"), corefile("1s"));
+    let (callsign, _) = node(&unbounded);
+    let (_other, _) = node(&pool(&etcd, "address 10.0.0.2\nttl 10m"));
     let server = callsign.address();
     resolves(server, "worker2.tf.local.", "A", &["10.0.0.2"]);
     let ttl = |reply: &Reply| -> u32 {
@@ -47,6 +53,7 @@ fn names_outlive_an_outage_for_a_bounded_time() {
         (SERVFAIL, vec![NETWORK_ERROR])
     );
 
+    reload(&callsign, &bounded);
     for (name, rtype) in [
         ("worker1.tf.local.", "A"),
         ("worker.tf.local.", "A"),

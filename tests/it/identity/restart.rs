@@ -70,7 +70,7 @@ fn nothing_waits_for_a_node_without_a_state_folder() {
 #[test]
 fn a_slot_does_not_wait_for_longer_than_it_should() {
     let etcd = Etcd::start();
-    let corefile = pool(&etcd, "sticky 2s");
+    let corefile = pool(&etcd, "sticky 8s");
     let (mut first, _) = node(&corefile);
     waits_for_its_node(&etcd, 1);
     stop(&mut first);

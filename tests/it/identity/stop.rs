@@ -4,31 +4,26 @@ use nix::sys::signal::Signal;
 
 use super::*;
 
-/// Ends a node and gives how long another one went on answering for it.
-fn gone_after(etcd: &Etcd, signal: Signal) -> Duration {
-    let (watcher, _) = node(&pool(etcd, "address 10.0.0.1"));
-    let (mut leaver, name) = node(&pool(etcd, "address 10.0.0.2"));
-    resolves(watcher.address(), &name, "A", &["10.0.0.2"]);
-    let start = Instant::now();
-    leaver.signal(signal);
-    resolves(watcher.address(), &name, "A", &[]);
-    let gone = start.elapsed();
-    assert_eq!(ask(watcher.address(), &name, "A").rcode, NXDOMAIN);
-    assert!(leaver.ended().success());
-    let said = leaver.says("is released");
-    assert!(!said.contains("WARN pool"), "{said}");
-    gone
-}
+/// A lease that does not end within any test: what is free before was given back.
+const LONG: &str = "ttl 10m";
 
 /// If this fails, clients are sent to a node that was stopped, for as long as its lease lasts.
 #[test]
 fn a_stopped_node_is_gone_at_once() {
     let etcd = Etcd::start();
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
-        let gone = gone_after(&etcd, signal);
+        let (watcher, _) = node(&pool(&etcd, "address 10.0.0.1"));
+        let (mut leaver, name) = node(&pool(&etcd, &format!("address 10.0.0.2\n{LONG}")));
+        resolves(watcher.address(), &name, "A", &["10.0.0.2"]);
+        let start = Instant::now();
+        leaver.signal(signal);
+        resolves(watcher.address(), &name, "A", &[]);
+        let gone = start.elapsed();
         println!("{signal}: gone from the other node's answers after {gone:?}");
-        // On one machine it is far below 100 ms; the lease would last 20 s.
-        assert!(gone < Duration::from_secs(1), "{signal}: {gone:?}");
+        assert_eq!(ask(watcher.address(), &name, "A").rcode, NXDOMAIN);
+        assert!(leaver.ended().success());
+        let said = leaver.says("is released");
+        assert!(!said.contains("WARN pool"), "{said}");
     }
 }
 
@@ -62,20 +57,15 @@ fn a_node_that_was_stopped_gets_its_name_back() {
 #[test]
 fn a_killed_node_has_its_name_back_at_once() {
     let etcd = Etcd::start();
-    let (_first, _) = node(&pool(&etcd, ""));
-    let (mut second, _) = node(&pool(&etcd, ""));
+    let (_first, _) = node(&pool(&etcd, LONG));
+    let (mut second, _) = node(&pool(&etcd, LONG));
     let epoch = epoch(&second);
     second.signal(Signal::SIGKILL);
     second.ended();
     let start = Instant::now();
     second.restart(&[]);
     assert_eq!(held(&second), "worker2.tf.local.");
-    let back = start.elapsed();
-    println!("back after {back:?}");
-    assert!(
-        back < Duration::from_secs(10),
-        "its lease would last 20 s: {back:?}"
-    );
+    println!("back after {:?}", start.elapsed());
     assert!(
         self::epoch(&second) > epoch,
         "a later owner has a larger epoch"

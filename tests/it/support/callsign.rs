@@ -2,20 +2,20 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-/// How long anything may take that should take a moment; a busy machine is not a failure.
-const BOUND: Duration = Duration::from_secs(30);
+use super::BOUND;
+use super::ports::Port;
+pub(crate) use super::run::Ended;
+use super::run::{Running, wait};
 
 /// A running program with a folder and ports of its own; killed when it is dropped.
 ///
@@ -34,26 +34,17 @@ pub(crate) struct Place {
     pub(crate) port: u16,
     /// `{other}`.
     pub(crate) other: u16,
-}
-
-/// How a program ended.
-#[derive(Debug)]
-pub(crate) struct Ended {
-    /// The exit status, if no signal ended it.
-    pub(crate) status: Option<i32>,
-    /// What it wrote on standard output.
-    pub(crate) out: String,
-    /// What it wrote on standard error.
-    pub(crate) errors: String,
+    _ports: [Port; 2],
 }
 
 impl Place {
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        let ports = [Port::take(), Port::take()];
         Self {
-            folder,
-            port: free_port(),
-            other: free_port(),
+            folder: tempfile::tempdir().expect("a temporary folder"),
+            port: ports[0].number,
+            other: ports[1].number,
+            _ports: ports,
         }
     }
 
@@ -97,22 +88,14 @@ impl Place {
 
     /// Runs the program to its end, which must come by itself.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
-        let child = self
-            .command(arguments)
-            .spawn()
-            .expect("the program can be started");
-        Running::new(child).ended()
+        Running::start(&mut self.command(arguments)).ended()
     }
 
     /// The same with something on standard input.
     pub(crate) fn run_with_input(&self, arguments: &[&str], input: &str) -> Ended {
-        let mut command = self.command(arguments);
-        let mut child = command
-            .stdin(Stdio::piped())
-            .spawn()
-            .expect("the program can be started");
-        give(&mut child, &self.filled(input));
-        Running::new(child).ended()
+        let mut running = Running::start(self.command(arguments).stdin(Stdio::piped()));
+        give(&mut running.child, &self.filled(input));
+        running.ended()
     }
 }
 
@@ -240,53 +223,6 @@ impl Drop for Callsign {
     }
 }
 
-/// A program that ends by itself.
-struct Running(Child);
-
-impl Running {
-    fn new(child: Child) -> Self {
-        Self(child)
-    }
-
-    fn ended(mut self) -> Ended {
-        let out = self.0.stdout.take().expect("a pipe");
-        let errors = self.0.stderr.take().expect("a pipe");
-        let out = thread::spawn(|| read_all(out));
-        let errors = thread::spawn(|| read_all(errors));
-        let status = wait(&mut self.0).code();
-        let text = |reader: thread::JoinHandle<String>| reader.join().expect("a reader");
-        Ended {
-            status,
-            out: text(out),
-            errors: text(errors),
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn read_all(mut from: impl Read) -> String {
-    let mut text = String::new();
-    from.read_to_string(&mut text).expect("text");
-    text
-}
-
-fn wait(child: &mut Child) -> ExitStatus {
-    let end = Instant::now() + BOUND;
-    loop {
-        if let Some(status) = child.try_wait().expect("our own child") {
-            return status;
-        }
-        assert!(Instant::now() < end, "the program does not end");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
 fn give(child: &mut Child, input: &str) {
     let mut pipe = child.stdin.take().expect("a pipe");
     pipe.write_all(input.as_bytes()).expect("the program reads");
@@ -332,18 +268,5 @@ impl Output {
 
     fn so_far(&self) -> String {
         self.0.0.lock().expect("no reader panics").clone()
-    }
-}
-
-/// A port that nobody uses for UDP or TCP, and that no client is given by the kernel.
-fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = 10_000 + (std::process::id() % 1000) as u16 * 8;
-    loop {
-        let port = start + NEXT.fetch_add(1, Ordering::Relaxed) % 1000;
-        let address = (Ipv4Addr::UNSPECIFIED, port);
-        if TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok() {
-            return port;
-        }
     }
 }

@@ -10,8 +10,7 @@ use domain::base::opt::ExtendedError;
 use domain::base::{Message, Name, ParsedName};
 use domain::rdata::AllRecordData;
 
-/// How long a reply may take that should be there at once; a busy machine is not a failure.
-const BOUND: Duration = Duration::from_secs(20);
+use super::BOUND;
 
 /// How long an answer may take that should never come.
 pub(crate) const NEVER: Duration = Duration::from_millis(300);
@@ -165,6 +164,7 @@ impl Stream {
     pub(crate) fn connect(server: SocketAddr) -> Self {
         let stream = TcpStream::connect_timeout(&server, BOUND).expect("a connection");
         stream.set_read_timeout(Some(BOUND)).expect("a timeout");
+        stream.set_write_timeout(Some(BOUND)).expect("a timeout");
         Self(stream)
     }
 
@@ -173,9 +173,12 @@ impl Stream {
     }
 
     pub(crate) fn send_bytes(&mut self, message: &[u8]) {
-        let length = u16::try_from(message.len()).expect("a message");
-        let message = [&length.to_be_bytes(), message].concat();
-        self.0.write_all(&message).expect("the server reads");
+        self.write(&framed(message));
+    }
+
+    /// Sends a query to a server that may have closed the connection.
+    pub(crate) fn try_send(&mut self, query: &Query) -> io::Result<()> {
+        self.0.write_all(&framed(&query.bytes()))
     }
 
     /// Writes bytes as they are.
@@ -209,6 +212,12 @@ impl Stream {
             Err(error) => panic!("the server does not close the connection: {error}"),
         }
     }
+}
+
+/// A message as it goes over TCP.
+fn framed(message: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(message.len()).expect("a message");
+    [&length.to_be_bytes(), message].concat()
 }
 
 /// What a reply says. Records are shown as in a zone file: `NAME TTL IN TYPE DATA`.

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-/// How long anything may take that should take a moment; a busy machine is not a failure.
-pub(crate) const BOUND: Duration = Duration::from_secs(30);
+pub(crate) use super::BOUND;
+use super::ports::Port;
+use super::run::{Ended, Running, output};
 
 /// How fast a member's raft runs, and with it how short a lease may be.
 const FAST: [&str; 4] = ["--heartbeat-interval", "10", "--election-timeout", "100"];
@@ -26,7 +26,8 @@ pub(crate) struct Etcd {
     arguments: Vec<String>,
     folder: TempDir,
     client_url: String,
-    metrics_port: u16,
+    /// For clients, for other members, for metrics.
+    ports: [Port; 3],
     process: Option<Child>,
 }
 
@@ -75,14 +76,15 @@ impl Etcd {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let secure = arguments.contains(&"--cert-file");
         let scheme = if secure { "https" } else { "http" };
-        let client_url = format!("{scheme}://127.0.0.1:{}", free_port());
-        let peer_url = format!("http://127.0.0.1:{}", free_port());
-        let metrics_port = free_port();
+        let ports = [Port::take(), Port::take(), Port::take()];
+        let [client, peer, metrics] = ports.each_ref().map(|port| port.number);
+        let client_url = format!("{scheme}://127.0.0.1:{client}");
+        let peer_url = format!("http://127.0.0.1:{peer}");
         let mut etcd = Self {
             arguments: Vec::new(),
             folder,
             client_url: client_url.clone(),
-            metrics_port,
+            ports,
             process: None,
         };
         let data = etcd.folder.path().join("data").display().to_string();
@@ -91,7 +93,7 @@ impl Etcd {
         etcd.add(&["--advertise-client-urls", &client_url]);
         etcd.add(&["--listen-peer-urls", &peer_url]);
         etcd.add(&["--initial-advertise-peer-urls", &peer_url]);
-        let metrics = format!("http://127.0.0.1:{metrics_port}");
+        let metrics = format!("http://127.0.0.1:{metrics}");
         etcd.add(&["--listen-metrics-urls", &metrics]);
         etcd.add(pace);
         etcd.add(arguments);
@@ -105,8 +107,7 @@ impl Etcd {
 
     /// The port for clients.
     pub(crate) fn port(&self) -> u16 {
-        let (_, port) = self.client_url.rsplit_once(':').expect("a port");
-        port.parse().expect("a number")
+        self.ports[0].number
     }
 
     /// `kill -9`.
@@ -180,15 +181,24 @@ impl Etcd {
 
     /// Runs etcdctl against this member and gives what it prints.
     pub(crate) fn control(&self, arguments: &[&str]) -> String {
-        let output = Command::new("etcdctl")
+        output(&mut self.command(arguments))
+    }
+
+    /// The same where it may fail.
+    pub(crate) fn try_control(&self, arguments: &[&str]) -> Ended {
+        Running::start(&mut self.command(arguments)).ended()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("etcdctl");
+        command
             .env("ETCDCTL_API", "3")
             .args(["--endpoints", &self.client_url])
+            // Its own patience is too short for a busy machine.
+            .args(["--dial-timeout", "30s", "--command-timeout", "30s"])
             .args(arguments)
-            .output()
-            .expect("etcdctl is installed");
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "etcdctl {arguments:?}: {errors}");
-        String::from_utf8_lossy(&output.stdout).into_owned()
+            .stdin(Stdio::null());
+        command
     }
 
     /// The same with something on standard input.
@@ -274,8 +284,8 @@ impl Etcd {
     }
 
     fn get(&self, path: &str) -> std::io::Result<String> {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.metrics_port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.ports[2].number))?;
+        stream.set_read_timeout(Some(BOUND / 2))?;
         write!(stream, "GET {path} HTTP/1.0\r\n\r\n")?;
         let mut text = String::new();
         stream.read_to_string(&mut text)?;
@@ -290,19 +300,6 @@ impl Etcd {
 impl Drop for Etcd {
     fn drop(&mut self) {
         self.kill();
-    }
-}
-
-/// A port below those that the kernel gives to outgoing connections, so that it is still free
-/// when a killed member comes back.
-fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = 20_000 + (std::process::id() % 1000) as u16 * 11;
-    loop {
-        let port = start + NEXT.fetch_add(1, Ordering::Relaxed) % 1500;
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return port;
-        }
     }
 }
 
@@ -321,12 +318,10 @@ pub(crate) fn make_certificates(folder: &Path) {
         "x509 -req -in request.pem -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 \
          -extfile extensions -out cert.pem",
     ] {
-        let output = Command::new("openssl")
-            .args(line.split_whitespace())
-            .current_dir(folder)
-            .output()
-            .expect("openssl is installed");
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "openssl {line}: {errors}");
+        output(
+            Command::new("openssl")
+                .args(line.split_whitespace())
+                .current_dir(folder),
+        );
     }
 }

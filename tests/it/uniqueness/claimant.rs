@@ -178,6 +178,13 @@ impl Claimant {
         until(&what, || self.held()).await.0
     }
 
+    /// Waits until its own copy of the store shows its claim.
+    pub(super) async fn sees(&self) {
+        let what = format!("{} sees its claim", self.name);
+        let seen = |event: &Event| matches!(event.what, What::Seen { .. });
+        until(&what, || self.events().iter().any(seen).then_some(())).await;
+    }
+
     /// Waits until it has lost a slot as often as this.
     pub(super) async fn loses(&self, times: usize) {
         let what = format!("{} loses its slot", self.name);

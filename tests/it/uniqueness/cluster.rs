@@ -25,9 +25,10 @@ impl Cluster {
         }
     }
 
-    fn leader(&self) -> usize {
+    /// An election may be under way.
+    async fn leader(&self) -> usize {
         let leads = |member: &Etcd| member.leads().1;
-        self.members.iter().position(leads).expect("a leader")
+        until("there is a leader", || self.members.iter().position(leads)).await
     }
 
     /// Has a new node come and an old one die, as always at the wrong moment.
@@ -45,7 +46,7 @@ async fn the_leader_is_killed() {
     let _machine = MACHINE.read().await;
     let mut cluster = Cluster::start().await;
     for round in 0..2 {
-        let leader = cluster.leader();
+        let leader = cluster.leader().await;
         cluster.members[leader].kill();
         cluster.replace_one(round).await;
         cluster.members[leader].restart();
@@ -59,7 +60,7 @@ async fn the_leader_stands_still_and_goes_on() {
     let _machine = MACHINE.read().await;
     let mut cluster = Cluster::start().await;
     for round in 0..2 {
-        let leader = cluster.leader();
+        let leader = cluster.leader().await;
         cluster.members[leader].pause();
         cluster.replace_one(round).await;
         cluster.members[leader].resume();
@@ -74,9 +75,17 @@ async fn the_leader_hands_over() {
     let _machine = MACHINE.read().await;
     let mut cluster = Cluster::start().await;
     for round in 0..3 {
-        let leader = cluster.leader();
-        let (next, _) = cluster.members[(leader + 1) % 3].leads();
-        cluster.members[leader].control(&["move-leader", &next]);
+        let hand_over = async || {
+            // On a busy machine it may be none any more.
+            let leader = cluster.leader().await;
+            let (next, _) = cluster.members[(leader + 1) % 3].leads();
+            let moved = cluster.members[leader].try_control(&["move-leader", &next]);
+            moved.status == Some(0)
+        };
+        let end = Instant::now() + BOUND;
+        while !hand_over().await {
+            assert!(Instant::now() < end, "no leader hands over");
+        }
         cluster.replace_one(round).await;
     }
     cluster.scene.judge();

@@ -1,10 +1,5 @@
 //! Many at once.
 
-use std::fs::File;
-
-use nix::sys::stat::Mode;
-use nix::unistd::mkfifo;
-
 use super::*;
 
 /// A whole cluster that is switched on would have two of some name, or names with holes.
@@ -13,8 +8,7 @@ async fn a_hundred_at_once_get_the_names_from_1_to_100() {
     let _machine = MACHINE.write().await;
     let etcd = Etcd::start();
     let scene = Scene::at(&etcd);
-    let barrier = scene.path().join("barrier");
-    mkfifo(&barrier, Mode::S_IRWXU).expect("a FIFO");
+    let barrier = scene.barrier();
     let start = |number| {
         scene
             .claimant(&format!("c{number}"))
@@ -28,8 +22,7 @@ async fn a_hundred_at_once_get_the_names_from_1_to_100() {
     for claimant in &herd {
         claimant.is_ready().await;
     }
-    let open = File::options().write(true).open(&barrier);
-    let open = open.expect("somebody waits at it");
+    let open = scene.open(&barrier).await;
     let everybody = || (scene.onlooker.holders().len() == 100).then_some(());
     until("everybody stands in the store", everybody).await;
     let mut slots = scene.all_hold(&herd.iter().collect::<Vec<_>>()).await;

@@ -20,7 +20,6 @@ pub(super) struct Onlooker {
 struct Seen {
     events: Vec<Event>,
     holders: BTreeMap<Slot, String>,
-    listings: usize,
 }
 
 impl Onlooker {
@@ -49,11 +48,6 @@ impl Onlooker {
     pub(super) fn holders(&self) -> BTreeMap<Slot, String> {
         lock(&self.seen).holders.clone()
     }
-
-    /// How often the whole space was read.
-    pub(super) fn listings(&self) -> usize {
-        lock(&self.seen).listings
-    }
 }
 
 impl Drop for Onlooker {
@@ -66,7 +60,6 @@ impl Seen {
     fn take_in(&mut self, feed: Feed) {
         match feed {
             Feed::Listing(listing) => {
-                self.listings += 1;
                 // Whoever is not where they were has left before anybody else arrives.
                 let stands = |(slot, holder): &(&Slot, &String)| {
                     let entry = listing.entries.iter().find(|it| it.slot == **slot);

@@ -62,7 +62,7 @@ async fn a_holder_far_away_keeps_its_slot() {
     let scene = Scene::at(&etcd);
     let gate = Gate::before(etcd.port()).await;
     gate.delay(Duration::from_millis(300));
-    let ttl = Duration::from_secs(6);
+    let ttl = Duration::from_secs(15);
     let far = scene.claimant("far").behind(&gate).ttl(ttl).start();
     let slot = far.claims().await;
     let end = Instant::now() + ttl;

@@ -71,17 +71,27 @@ async fn pauses_that_end_around_the_deadline_are_decided_by_the_clock() {
 async fn a_claim_that_was_answered_during_a_pause_is_not_believed() {
     let _machine = MACHINE.read().await;
     let etcd = Etcd::start();
-    let scene = Scene::at(&etcd);
-    let gate = Gate::before(etcd.port()).await;
-    gate.delay(Duration::from_millis(400));
-    let slow = scene.claimant("slow").behind(&gate).limit(1);
-    let slow = slow.ttl(SHORT * 2).start();
-    scene.shows("slow").await;
-    slow.pause();
-    let other = scene.claimant("other").limit(1).start();
-    assert_eq!(other.claims().await, 1);
-    slow.resume();
-    slow.says("all 1 slots are taken").await;
-    assert_eq!(slow.events(), [], "it used what was not its own");
-    scene.judge();
+    // A busy machine may be late for the pause.
+    for milliseconds in [400, 800, 1200, 1500, 1800] {
+        let scene = Scene::at(&etcd);
+        let gate = Gate::before(etcd.port()).await;
+        gate.delay(Duration::from_millis(milliseconds));
+        let slow = scene.claimant("slow").behind(&gate).limit(1);
+        let slow = slow.ttl(Duration::from_millis(milliseconds * 8)).start();
+        scene.shows("slow").await;
+        slow.pause();
+        let mut other = scene.claimant("other").limit(1).start();
+        assert_eq!(other.claims().await, 1);
+        let in_time = slow.events().is_empty();
+        slow.resume();
+        if in_time {
+            slow.says("all 1 slots are taken").await;
+            assert_eq!(slow.events(), [], "it used what was not its own");
+            scene.judge();
+            return;
+        }
+        drop(slow);
+        other.release().await;
+    }
+    panic!("every reply came before the pause");
 }

@@ -1,14 +1,21 @@
 //! Where claimants meet, and how they are judged.
 
-use std::path::Path;
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use callsign::clock::BootTime;
 use callsign::identity::pattern::Pattern;
 use callsign::store::etcd::{Credentials, EtcdOptions, EtcdStore};
-use callsign::store::{Slot, Space};
+use callsign::store::{Epoch, Request, Session, Slot, Space, Store};
 use history::{Event, Violation, What};
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 
 use super::claimant::Launch;
 use super::onlooker::Onlooker;
@@ -18,7 +25,38 @@ use super::*;
 pub(super) struct Scene {
     folder: Option<TempDir>,
     endpoints: Vec<String>,
+    store: EtcdStore,
+    space: Space,
     pub(super) onlooker: Onlooker,
+}
+
+/// How long another client waits from one answer to its next question.
+const BEAT: Duration = Duration::from_millis(50);
+
+/// A clock that stands still where etcd or the machine does: it counts the answers that one who
+/// asks every [`BEAT`] gets.
+pub(super) struct Beats {
+    /// When they came.
+    answers: Arc<Mutex<Vec<u64>>>,
+    task: JoinHandle<()>,
+}
+
+impl Beats {
+    /// How much time of this clock has passed from one moment to the other.
+    pub(super) fn between(&self, from: u64, to: u64) -> Duration {
+        let answers = self.answers.lock().expect("nobody panics with it");
+        let count = answers
+            .iter()
+            .filter(|at| from < **at && **at <= to)
+            .count();
+        BEAT * u32::try_from(count).expect("few")
+    }
+}
+
+impl Drop for Beats {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 impl Scene {
@@ -44,6 +82,8 @@ impl Scene {
             folder: Some(tempfile::tempdir().expect("a temporary folder")),
             endpoints,
             onlooker: Onlooker::new(&store, &space),
+            store,
+            space,
         }
     }
 
@@ -54,6 +94,46 @@ impl Scene {
     /// A claimant that is about to be started, at the scene's own endpoints.
     pub(super) fn claimant(&self, name: &str) -> Launch {
         Launch::new(self.path(), name).at(&self.endpoints)
+    }
+
+    /// Starts a clock that goes as fast as the store answers.
+    pub(super) fn beats(&self) -> Beats {
+        let answers = Arc::<Mutex<Vec<u64>>>::default();
+        let (notes, store, space) = (answers.clone(), self.store.clone(), self.space.clone());
+        let task = tokio::spawn(async move {
+            // The question of who doubts its claim, asked by somebody who has none.
+            let question = Request::Verify {
+                session: Session(1),
+                slot: space.limit,
+                epoch: 1,
+            };
+            loop {
+                sleep(BEAT).await;
+                if store.execute(&space, question.clone()).await.is_ok() {
+                    let at = BootTime::now().nanoseconds();
+                    notes.lock().expect("nobody panics with it").push(at);
+                }
+            }
+        });
+        Beats { answers, task }
+    }
+
+    /// A place where claimants wait with `--barrier` until it is opened.
+    pub(super) fn barrier(&self) -> PathBuf {
+        let barrier = self.path().join("barrier");
+        mkfifo(&barrier, Mode::S_IRWXU).expect("a FIFO");
+        barrier
+    }
+
+    /// Lets those at a barrier go, for as long as the result lives.
+    pub(super) async fn open(&self, barrier: &Path) -> File {
+        // Without waiting in the kernel, where nothing would end the wait for those who died.
+        let mut options = File::options();
+        options.write(true).custom_flags(OFlag::O_NONBLOCK.bits());
+        until("somebody waits at the barrier", || {
+            options.open(barrier).ok()
+        })
+        .await
     }
 
     /// Copies a state folder, as whoever clones a machine does.
@@ -82,6 +162,16 @@ impl Scene {
         until(&format!("{claimant} stands in the store"), look)
             .await
             .0
+    }
+
+    /// The epoch under which the store has shown this claimant first.
+    pub(super) fn first_epoch(&self, claimant: &str) -> Option<Epoch> {
+        self.onlooker.events().into_iter().find_map(|event| {
+            let What::Stands { epoch, .. } = event.what else {
+                return None;
+            };
+            (event.claimant == claimant).then_some(epoch)
+        })
     }
 
     /// Waits until each of these holds a slot by its own word, and the store says the same.
