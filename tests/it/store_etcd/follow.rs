@@ -121,8 +121,12 @@ async fn a_space_of_several_pages_is_listed_whole() {
     }
     let mut follower = asker.follow();
     assert_eq!(slots(&follower.listing().await), all);
+    // The watch is open once it has told something.
+    let other = asker.open(LONG).await;
+    asker.take(other, SIZE + 1).await;
+    follower.held(SIZE + 1).await;
     let (_, _, occupancy) = asker.enqueue(session, "i").await;
-    assert_eq!(occupancy.held, all);
+    assert_eq!(occupancy.held.len(), all.len() + 1);
     // All at once in one revision: the largest change there can be.
     asker.close(session).await;
     match follower.next().await {
