@@ -19,7 +19,7 @@ pub use listens::{Endpoint, ListenAddress};
 pub use options::{DNS_PORT, Origin, StartOptions, Text};
 
 use crate::plugins::{
-    BlockDraft, DIRECTIVES, PlannedBlock, ProcessOptions, Setup, ZoneKey, coredns,
+    BlockDraft, DIRECTIVES, PlannedBlock, ProcessOptions, SECRETS, Setup, ZoneKey, coredns,
 };
 use keys::{KeyError, Scheme};
 
@@ -54,6 +54,7 @@ pub fn check(
         text,
         ..
     } = text;
+    sources.hide(SECRETS);
     let file = corefile::parse(sources, name, directory, text, environment)?;
     let mut diagnostics = Diagnostics::new();
     diagnostics.extend(file.warnings);

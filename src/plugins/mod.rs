@@ -60,6 +60,8 @@ pub mod zones;
 use std::future::Future;
 use std::pin::Pin;
 
+use corefile::Secret;
+
 use crate::metrics::Scrape;
 
 pub use blocks::{Block, Blocks};
@@ -112,6 +114,10 @@ pub const DIRECTIVES: &[Definition] = &[
     whoami::WHOAMI,
     view::VIEW,
 ];
+
+/// The directives and options that have words which nobody may see, such as passwords: no message
+/// about a Corefile shows these.
+pub const SECRETS: &[Secret] = &[identity::CREDENTIALS];
 
 /// What a directive does with queries.
 pub trait Plugin: Send + Sync + 'static {

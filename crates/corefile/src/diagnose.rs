@@ -1,12 +1,14 @@
 //! One mistake, and how it is shown: the line of the file with a caret under the word.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use annotate_snippets::{
     Annotation, AnnotationKind, Element, Level, Origin, Renderer, Snippet, normalize_untrusted_str,
 };
 
-use crate::{Sources, Span};
+use crate::secret::{masked, masked_span};
+use crate::{FileId, Sources, Span};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -178,11 +180,12 @@ fn pictures<'a>(places: &[Place<'a>], sources: &'a Sources, elements: &mut Vec<E
         .reduce(|all, line| all.start.min(line.start)..all.end.max(line.end))
         .unwrap_or_default();
     let line_number = newlines(&text[..window.start]) + 1;
-    let mut picture = Snippet::source(&text[window.clone()])
+    let window = Window::new(primary.span.file, window, sources);
+    let mut picture = Snippet::source(window.shown())
         .path(shown_name(primary.span, sources))
         .line_start(line_number);
     for place in places.iter().filter(|place| is_near(place)) {
-        picture = picture.annotation(annotation(place, on_one_line(text, place.span), &window));
+        picture = picture.annotation(window.annotation(place, on_one_line(text, place.span)));
     }
     elements.push(picture.into());
     for place in places.iter().filter(|place| !is_near(place)) {
@@ -198,10 +201,11 @@ fn single_picture<'a>(place: &Place<'a>, sources: &'a Sources, elements: &mut Ve
     let name = shown_name(place.span, sources);
     let (number, column) = sources.position(place.span);
     if line.len() <= LONG_LINE {
-        let picture = Snippet::source(&text[line.clone()])
+        let window = Window::new(place.span.file, line, sources);
+        let picture = Snippet::source(window.shown())
             .path(name)
             .line_start(number)
-            .annotation(annotation(place, span, &line));
+            .annotation(window.annotation(place, span));
         elements.push(picture.into());
         return;
     }
@@ -210,25 +214,53 @@ fn single_picture<'a>(place: &Place<'a>, sources: &'a Sources, elements: &mut Ve
     let start = text.ceil_char_boundary(span.start.saturating_sub(BESIDE));
     let end = text.floor_char_boundary(last + BESIDE);
     let window = start.max(line.start)..end.min(line.end);
-    let picture = Snippet::source(&text[window.clone()])
+    let window = Window::new(place.span.file, window, sources);
+    let picture = Snippet::source(window.shown())
         .line_start(number)
-        .annotation(annotation(place, span.start..last, &window));
+        .annotation(window.annotation(place, span.start..last));
     elements.push(Origin::path(name).line(number).char_column(column).into());
     elements.push(picture.into());
 }
 
-fn annotation<'a>(place: &Place<'a>, span: Range<usize>, window: &Range<usize>) -> Annotation<'a> {
-    let kind = if place.primary {
-        AnnotationKind::Primary
-    } else {
-        AnnotationKind::Context
-    };
-    let within = |offset: usize| offset.clamp(window.start, window.end) - window.start;
-    let annotation = kind.span(within(span.start)..within(span.end));
-    // A label is words of the file too: without the escape sequences that it may hold.
-    match place.label {
-        "" => annotation,
-        label => annotation.label(normalize_untrusted_str(label)),
+/// A part of a file that is shown, its secrets left out.
+struct Window<'a> {
+    text: &'a str,
+    range: Range<usize>,
+    /// The secrets in it, as bytes of it.
+    hidden: Vec<Range<usize>>,
+}
+
+impl<'a> Window<'a> {
+    fn new(file: FileId, range: Range<usize>, sources: &'a Sources) -> Self {
+        Self {
+            text: &sources.text(file)[range.clone()],
+            hidden: sources.hidden(file, &range),
+            range,
+        }
+    }
+
+    fn shown(&self) -> Cow<'a, str> {
+        match self.hidden.as_slice() {
+            [] => Cow::Borrowed(self.text),
+            hidden => Cow::Owned(masked(self.text, hidden)),
+        }
+    }
+
+    fn annotation(&self, place: &Place<'a>, span: Range<usize>) -> Annotation<'a> {
+        let kind = if place.primary {
+            AnnotationKind::Primary
+        } else {
+            AnnotationKind::Context
+        };
+        let Range { start, end } = self.range;
+        let within = |offset: usize| offset.clamp(start, end) - start;
+        let span = within(span.start)..within(span.end);
+        let annotation = kind.span(masked_span(span, &self.hidden));
+        // A label is words of the file too: without the escape sequences that it may hold.
+        match place.label {
+            "" => annotation,
+            label => annotation.label(normalize_untrusted_str(label)),
+        }
     }
 }
 

@@ -74,6 +74,7 @@ impl Parser<'_> {
                 keys.push(Token {
                     text: piece.to_owned(),
                     quoted: false,
+                    secret: token.secret,
                     span,
                 });
             }

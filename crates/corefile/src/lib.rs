@@ -28,7 +28,8 @@
 //! 3. `parse.rs`: words to the tree, and how it goes on after an error; `keys.rs`: the keys of a block.
 //! 4. `snippet.rs`, `import.rs`: what is read in place of an `import`; `environment.rs`: all that is asked
 //!    of the outside.
-//! 5. `diagnose.rs`: one mistake and its picture; `collect.rs`: several of them.
+//! 5. `diagnose.rs`: one mistake and its picture; `secret.rs`: what no picture may have; `collect.rs`:
+//!    several mistakes.
 //! 6. `options.rs`, `value.rs`, `duration.rs`, `suggest.rs`: what the setup code of directives shares.
 //!
 //! `limits.rs` has every bound. No input makes the parser panic, recurse deeply or allocate without end.
@@ -45,6 +46,7 @@ mod keys;
 mod limits;
 mod options;
 mod parse;
+mod secret;
 mod snippet;
 mod source;
 mod suggest;
@@ -61,6 +63,7 @@ pub use duration::duration;
 pub use environment::{Environment, ProcessEnvironment};
 pub use limits::MAX_FILE_BYTES;
 pub use parse::parse;
+pub use secret::Secret;
 pub use source::{FileId, Sources, Span};
 pub use suggest::nearest;
 pub use token::Token;

@@ -334,6 +334,7 @@ impl Parser<'_> {
         let mut token = Token {
             text: word.text,
             quoted: word.quoted,
+            secret: self.sources.is_secret(word.span),
             span: word.span,
         };
         match substitute(&token.text, self.environment, self.budget.bytes) {

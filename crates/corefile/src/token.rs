@@ -15,6 +15,8 @@ pub struct Token {
     pub text: String,
     /// Whether the word stood in double quotes, which keeps it from being `{`, `}` or `import`.
     pub quoted: bool,
+    /// Whether nobody may see it, by [`Sources::hide`](crate::Sources::hide).
+    pub secret: bool,
     /// The word in the file, with its quotes and its variables as written.
     pub span: Span,
 }

@@ -6,16 +6,21 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::duration::{duration, shown};
+use crate::secret::{MASK, masked, user_of_url};
 use crate::{Diagnostic, Span, Token, nearest};
 
 /// Longer words are cut in messages, in characters.
 const SHOWN_CHARACTERS: usize = 60;
 
 impl Token {
-    /// The word for use in a message: in backticks, control characters escaped, cut if it is long.
+    /// The word for use in a message: in backticks, control characters escaped, cut if it is long. A
+    /// secret is not shown, nor are user and password of a URL.
     #[must_use]
     pub fn shown(&self) -> String {
-        format!("`{}`", shortened(&self.text))
+        match self.secret {
+            true => format!("`{MASK}`"),
+            false => format!("`{}`", shortened(&self.text)),
+        }
     }
 
     /// Where the bytes `offset..offset + length` of the word's text stand in the file: the whole
@@ -129,7 +134,9 @@ impl Token {
     /// `what` says what the word is: "directive", "option", "policy".
     #[must_use]
     pub fn unknown(&self, what: &str, accepted: &[&str]) -> Diagnostic {
-        let label = match nearest(&self.text, accepted.iter().copied()) {
+        // What is like a secret tells something of it.
+        let candidates = accepted.iter().copied().filter(|_| !self.secret);
+        let label = match nearest(&self.text, candidates) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => format!("no such {what}"),
         };
@@ -143,8 +150,11 @@ impl Token {
     }
 }
 
-/// `text` for use in a message: control characters escaped, cut if it is long.
+/// `text` for use in a message: control characters escaped, cut if it is long, without user and password
+/// of a URL.
 pub(crate) fn shortened(text: &str) -> String {
+    let without_user = user_of_url(text).map(|user| masked(text, &[user]));
+    let text = without_user.as_deref().unwrap_or(text);
     let escape = |character: char| {
         let escaped = character.is_control().then(|| character.escape_default());
         let itself = (!character.is_control()).then_some(character);

@@ -24,7 +24,7 @@ use crate::identity::pools::StoreConfig;
 
 use publish::Published;
 
-pub use setup::{IDENTITY, IDETCD};
+pub use setup::{CREDENTIALS, IDENTITY, IDETCD};
 
 /// A pool as the Corefile has it.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use corefile::{Diagnostic, Diagnostics, Directive, Token};
+use corefile::{Diagnostic, Diagnostics, Directive, Secret, Token};
 
 use super::super::{Definition, Setup};
 use super::options::{self, Options};
@@ -15,6 +15,12 @@ use crate::identity::pool::PoolConfig;
 use crate::identity::pools::StoreConfig;
 use crate::store::etcd::{EtcdOptions, Layout};
 use crate::store::{Slot, Space};
+
+/// Of `credentials USER PASSWORD`, the user may be shown.
+pub const CREDENTIALS: Secret = Secret {
+    name: "credentials",
+    shown: 1,
+};
 
 /// The directive in full.
 pub const IDENTITY: Definition = Definition {

@@ -138,6 +138,55 @@ fn every_option_is_checked() {
     assert!(refused(&lines(&long)).contains("a name"));
 }
 
+/// If this fails, a password stands on a terminal or in a log.
+#[test]
+fn a_password_is_never_shown() {
+    let errors = refused(&lines(
+        "        store etcd http://etcd1:2379\n        credentials root hunter2 twice",
+    ));
+    assert_eq!(
+        errors,
+        r"error: `credentials` takes 2 arguments, but has 3
+ --> Corefile:4:35
+  |
+4 |         credentials root ******** ********
+  |                                   ^^^^^^^^ not expected
+  |
+  = help: syntax: credentials USER PASSWORD
+"
+    );
+    for line in [
+        "credentials hunter2",
+        "credentials root \"hunter2",
+        "credentials root hunter2 {\n}",
+        "credentials root hunter2 }",
+        "credentials root hun#hunter2",
+        "credentials root hunter2\nlimit 0",
+        "limit 5\ncredentials root hunter2\nlimit 6",
+        "credentials root hunter2\nstore local",
+        "credential root hunter2",
+        "Credentials root hunter2",
+        "credentials root\nhunter2",
+        "credentials {\nuser root\npassword hunter2\n}",
+        "store etcd http://x {\ncredentials root hunter2 x\n}",
+        "store etcd http://root:hunter2@x",
+        "store http://root:hunter2@x",
+        "store etcd root:hunter2@x",
+        "health http http://root:hunter2@x/",
+        "prefix \"x\ncredentials root hunter2\n",
+        "prefix \"x\ncredentials root \"hunter2\"\n",
+    ] {
+        let errors = refused(&lines(line));
+        assert!(!errors.contains("hunter2"), "{line}:\n{errors}");
+    }
+    // A server that runs says the same in its log.
+    let callsign = Callsign::start(".:{port} {\n    whoami\n}\n");
+    callsign.rewrite(&lines("credentials root hunter2 twice"));
+    callsign.signal(nix::sys::signal::Signal::SIGHUP);
+    let said = callsign.says("credentials root ******** ********");
+    assert!(!said.contains("hunter2"), "{said}");
+}
+
 /// Starts with a store in this folder, which must not work.
 fn store_refused(folder: &str) -> Ended {
     let place = Place::new();

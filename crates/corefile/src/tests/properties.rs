@@ -1,11 +1,12 @@
 //! What holds for every text.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use proptest::prelude::*;
 
 use super::support::{Memory, parsed, parsed_with};
-use crate::{Diagnostic, Directive, FileId, ServerBlock, Sources, Span, Token};
+use crate::{Diagnostic, Directive, FileId, Secret, ServerBlock, Sources, Span, Token, parse};
 
 /// Texts out of the words that mean something, with others between.
 fn corefile_like() -> impl Strategy<Value = String> {
@@ -47,12 +48,35 @@ fn check_entries(entries: &[Directive], sources: &Sources) {
     }
 }
 
+/// That everything can be shown, too, where words are secret.
+fn check_hidden(text: &str, environment: &Memory) {
+    let mut sources = Sources::new();
+    let secret = |name, shown| Secret { name, shown };
+    sources.hide(&[secret("a", 1), secret("b", 0)]);
+    let directory = Path::new("/etc");
+    let parsed = parse(&mut sources, "Corefile", directory, text, environment);
+    let show = |span: Span| {
+        let error = Diagnostic::error(span, "message").label("label");
+        assert!(!error.render(&sources).is_empty());
+    };
+    match parsed {
+        Ok(corefile) => {
+            for block in &corefile.blocks {
+                show(block.span);
+                block.directives.iter().for_each(|it| show(it.span()));
+            }
+        }
+        Err(errors) => errors.iter().filter_map(|it| it.span).for_each(show),
+    }
+}
+
 fn check(text: &str) {
     let environment = Memory::default()
         .file("/etc/a", text)
         .file("/etc/b", "a {\nb \"c\nd\"\n}")
         .variable("X", "x y")
         .variable("Y", "{$X}é");
+    check_hidden(text, &environment);
     let parsed = parsed_with(text, &environment);
     match &parsed.result {
         Ok(corefile) => {
@@ -128,7 +152,13 @@ fn token(text: String, quoted: bool) -> Token {
         start: 0,
         end: 0,
     };
-    Token { text, quoted, span }
+    let secret = false;
+    Token {
+        text,
+        quoted,
+        secret,
+        span,
+    }
 }
 
 fn some_file() -> FileId {

@@ -1,7 +1,9 @@
 //! What the user sees, as it is printed.
 
+use std::path::Path;
+
 use super::support::{Memory, Parsed, parsed, parsed_with};
-use crate::{Diagnostic, Sources, Token};
+use crate::{Diagnostic, Directive, Secret, Sources, Token, parse};
 
 /// Compares a picture with one that starts and ends on lines of their own.
 #[track_caller]
@@ -216,6 +218,148 @@ fn escape_sequences_of_the_file_do_not_reach_the_terminal() {
         .help("b\u{1b}[1m")
         .render(&Sources::new());
     assert!(!shown.contains('\u{1b}'), "{shown:?}");
+}
+
+/// The mistakes of a text in which the words after the second one of `key` and those of `token` are secret.
+/// If there are none, what is shown if all its words but for the keys are not known.
+fn beside_secrets(text: &str) -> Vec<String> {
+    let mut sources = Sources::new();
+    let secret = |name, shown| Secret { name, shown };
+    sources.hide(&[secret("key", 1), secret("token", 0)]);
+    let memory = Memory::default().variable("PASSWORD", "hunter2");
+    let parsed = parse(&mut sources, "Corefile", Path::new("/etc"), text, &memory);
+    let errors = parsed.map_or_else(
+        |errors| errors,
+        |corefile| {
+            let mut errors = Vec::new();
+            for block in &corefile.blocks {
+                all_unknown(&block.directives, &mut errors);
+            }
+            errors
+        },
+    );
+    errors.iter().map(|error| error.render(&sources)).collect()
+}
+
+fn all_unknown(entries: &[Directive], errors: &mut Vec<Diagnostic>) {
+    for entry in entries {
+        errors.push(entry.name.unknown("word", &["forward"]));
+        let arguments = entry.arguments.iter();
+        errors.extend(arguments.map(|word| word.unknown("word", &["forward"])));
+        errors.extend(entry.one_argument("word").err());
+        all_unknown(entry.options(), errors);
+    }
+}
+
+/// If this fails, a password stands in a log, or the caret under another word than the one that is wrong.
+#[test]
+fn a_secret_is_hidden_and_the_caret_stays_under_the_word() {
+    check(
+        &beside_secrets(".\nkey me hunter2 forwar\n")[3],
+        r"
+error: unknown word `********`
+ --> Corefile:2:17
+  |
+2 | key me ******** ********
+  |                 ^^^^^^^^ no such word
+  |
+  = help: accepted here: forward
+",
+    );
+    check(
+        &beside_secrets(". {\n\tkey é hunter2 { } 名前\n}\n")[0],
+        r"
+error: a word follows `}` on the same line
+ --> Corefile:2:21
+  |
+2 |     key é ******** { } 名前
+  |                        ^^^^ must start on a line of its own
+",
+    );
+    check(
+        &beside_secrets(". {\n  token \"a\r\n  hunter2\" { } limt\n}\n")[0],
+        r"
+error: a word follows `}` on the same line
+ --> Corefile:3:14
+  |
+3 | ******** { } limt
+  |              ^^^^ must start on a line of its own
+",
+    );
+    check(
+        &beside_secrets("(a) {\n} # token hunter2\n(a) {\n}\n")[0],
+        r"
+error: the snippet `a` is defined twice
+ --> Corefile:3:1
+  |
+1 | (a) {
+  | --- defined here first
+2 | } # token ********
+3 | (a) {
+  | ^^^ defined again
+",
+    );
+}
+
+/// If this fails, a mistake in front of a password, or in it, brings it to light.
+#[test]
+fn a_secret_is_hidden_whatever_is_wrong_beside_it() {
+    let long = "x".repeat(5000);
+    for text in [
+        "key me hunter2",
+        "key hunter2",
+        "key hunter2 {",
+        "# key hunter2",
+        "key me {$PASSWORD}",
+        "key me {%PASSWORD%} {$PASSWORD",
+        "token hunter2",
+        "token \"hunter2",
+        "token \"\" hunter2",
+        "token \"hun\"ter2 hunter2 }",
+        "token hun\"ter2",
+        "token \"a \\\" hunter2\"",
+        "token a#hunter2",
+        "token a #hunter2",
+        "key me#hunter2",
+        "key#me hunter2",
+        "log #key me hunter2\n  limt",
+        "# token hunter2\n }",
+        // Misspelt, or on the next line, or in a block.
+        "Token hunter2",
+        "tokne hunter2",
+        "toke hunter2",
+        "token\n  hunter2",
+        "key me\n  hunter2",
+        "key\n  me hunter2",
+        "key {\n  user hunter2\n",
+        "key {\n  user {\n password hunter2\n }\n",
+        // Behind a quote that does not end, or ends too late.
+        "log \"a\n  key me hunter2",
+        "log \"a\n  key me \"hunter2",
+        "log \"a\n  key me \"hunter2\"",
+        "log { key me hunter2 } limt",
+        "log } key me hunter2",
+        // Users in URLs.
+        "log http://me:hunter2@host:2379",
+        "log http://me:hun/hunter2@host",
+        "log me:hunter2@host",
+        "log a,http://me:hunter2@host,b }",
+        "log http://hunter2@host",
+    ] {
+        for text in [
+            format!(". {{\n  {text}\n"),
+            format!(". {{\n  {text}\n}}\n"),
+            format!(". {{\n  {text}\n}}\n}}\n"),
+            format!(". {{\n  log {long} }} {text}\n}}\n"),
+            text.to_owned(),
+            format!("{text} {{\n}}\n{text}\n"),
+            format!("(a) {{\n  {text}\n}}\n. {{\n  import a\n  limt\n}}\n"),
+        ] {
+            let shown = beside_secrets(&text).join("\n");
+            assert!(!shown.contains("hunter2"), "{text}\n{shown}");
+            assert!(!shown.contains("did you mean"), "{text}\n{shown}");
+        }
+    }
 }
 
 #[test]
