@@ -54,7 +54,7 @@ fn endpoints_survive_reloads() {
 #[test]
 fn a_lame_duck_answers_and_says_that_it_ends() {
     let mut callsign = Callsign::start(
-        ".:{port} {\n    health :{other} {\n        lameduck 2s\n    }\n    ready :{other}\n    whoami\n}\n",
+        ".:{port} {\n    health :{other} {\n        lameduck 6s\n    }\n    ready :{other}\n    whoami\n}\n",
     );
     let server = other(&callsign);
     // It does not delay a reload.

@@ -225,7 +225,7 @@ fn a_broken_upstream_is_not_healthy_until_it_answers() {
         false => vec![Act::Send(asked.answer(1))],
     });
     let second = Upstream::good(2);
-    let options = "policy sequential\nread_timeout 100ms\nhealth_check 50ms";
+    let options = "policy sequential\nread_timeout 1s\nhealth_check 50ms";
     let callsign = forwarding(&[&first, &second], options);
     assert_eq!(octet(&ask(callsign.address(), "a.example", "A")), 2);
     callsign.says("does not answer: SERVFAIL");
@@ -270,7 +270,7 @@ fn connections_are_kept_and_shared() {
         "last.example" => vec![Act::Send(asked.answer(3)), Act::Close],
         _ => vec![Act::Send(asked.answer(2))],
     });
-    let callsign = forwarding(&[&upstream], "force_tcp");
+    let callsign = forwarding(&[&upstream], "force_tcp\nread_timeout 5s");
     ask(callsign.address(), "first.example", "A");
     let server = callsign.address();
     let held = thread::spawn(move || ask(server, "held.example", "A"));
@@ -294,7 +294,7 @@ fn a_connection_on_which_nothing_comes_is_given_up() {
         0 => Vec::new(),
         _ => vec![Act::Send(asked.answer(1))],
     });
-    let options = "force_tcp\nread_timeout 600ms\nmax_fails 0\nmax_connect_attempts 1";
+    let options = "force_tcp\nread_timeout 2s\nmax_fails 0\nmax_connect_attempts 1";
     let callsign = forwarding(&[&upstream], options);
     assert_eq!(ask(callsign.address(), "a.example", "A").rcode, 2);
     assert_eq!(octet(&ask(callsign.address(), "b.example", "A")), 1);

@@ -3,17 +3,14 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
 
 use domain::base::Message;
 use domain::base::iana::Rtype;
 use domain::base::opt::{AllOptData, OptData};
 
+use crate::support::BOUND;
 use crate::support::callsign::Callsign;
 use crate::support::dns::{Query, receive, udp_socket};
-
-/// A busy machine is not a failure.
-const BOUND: Duration = Duration::from_secs(20);
 
 const NOERROR: u16 = 0;
 const BADVERS: u16 = 16;

@@ -5,8 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long anything may take that should take a moment.
-const BOUND: Duration = Duration::from_secs(30);
+use super::BOUND;
 
 /// Status and body of a page.
 pub(crate) type Page = (u16, String);
@@ -46,6 +45,7 @@ impl Connection {
     pub(crate) fn open(server: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect_timeout(&server, BOUND)?;
         stream.set_read_timeout(Some(BOUND))?;
+        stream.set_write_timeout(Some(BOUND))?;
         Ok(Self(stream))
     }
 

@@ -12,8 +12,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-/// How long anything may take that should take a moment; a busy machine is not a failure.
-const BOUND: Duration = Duration::from_secs(30);
+use super::BOUND;
 
 /// How often a waiting thread looks whether it is to end.
 const TICK: Duration = Duration::from_millis(20);
