@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use socket2::{SockFilter, SockRef};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::Shared;
 use super::udp::Rotation;
@@ -77,6 +78,10 @@ impl Acceptor {
 
     /// Begins to end: connections may send what is on its way, and no more.
     pub(super) fn shut_down(&self) {
+        // Without it, what is connected at the very end is reset: nothing worse.
+        if let Err(error) = ignore_new(&self.socket) {
+            debug!("new connections cannot be left to others: {error}");
+        }
         self.stop.send_replace(true);
     }
 
@@ -103,6 +108,22 @@ impl Acceptor {
         drop(service);
         ended.recv().await;
     }
+}
+
+/// Has the kernel pass over new connections, while those that it has begun are completed. As long as
+/// a socket is open, the kernel completes connections for it that nobody will accept any more, even
+/// where another socket serves the address by now. A client that hears nothing tries again a second
+/// later, and is then that one's.
+fn ignore_new(socket: &TcpListener) -> io::Result<()> {
+    // Classic BPF over the TCP header, socket(7): the flags SYN and ACK of byte 13. A segment with
+    // SYN alone is dropped, all others pass.
+    SockRef::from(socket).attach_filter(&[
+        SockFilter::new(0x30, 0, 0, 13),
+        SockFilter::new(0x54, 0, 0, 0x12),
+        SockFilter::new(0x15, 0, 1, 0x02),
+        SockFilter::new(0x06, 0, 0, 0),
+        SockFilter::new(0x06, 0, 0, u32::MAX),
+    ])
 }
 
 /// What every connection of an address needs.

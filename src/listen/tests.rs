@@ -225,3 +225,30 @@ fn only_so_many_queries_wait() {
         server.counted(Count::Overloaded) == 1
     });
 }
+
+/// If this fails, a connection that is made while the address changes over to another listener is
+/// reset: the kernel completes it for the old one, which nobody asks for it any more.
+#[test]
+fn a_listener_that_stops_gets_no_new_connections() {
+    let Server {
+        runtime,
+        mut listener,
+        ..
+    } = Server::start();
+    let address = listener.local();
+    let mut early = TcpStream::connect(address).unwrap();
+    early.set_read_timeout(Some(BOUND)).unwrap();
+    let message = query(7, b'a');
+    early
+        .write_all(&[&[0, message.len() as u8], message.as_slice()].concat())
+        .unwrap();
+    listener.shut_down();
+    // It is not refused either: the client tries again, until somebody else is there.
+    let late = TcpStream::connect_timeout(&address, Duration::from_millis(300));
+    assert_eq!(late.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    let drained = runtime.spawn(listener.drained(BOUND));
+    let mut reply = [0; 2 + 19];
+    early.read_exact(&mut reply).unwrap();
+    assert_eq!(reply[3], 7);
+    assert!(runtime.block_on(drained).unwrap());
+}

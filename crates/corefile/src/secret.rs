@@ -149,8 +149,8 @@ struct Line {
     held_back: Vec<Range<usize>>,
     /// Whether a secret was there.
     found: bool,
-    /// Whether it is the line after the secret's own.
-    second: bool,
+    /// How many words are missing to the secret, if this is the line after its own.
+    missing: Option<usize>,
 }
 
 impl Line {
@@ -159,14 +159,14 @@ impl Line {
             shown: secret.shown,
             held_back: Vec::new(),
             found: false,
-            second: false,
+            missing: None,
         }
     }
 
     /// The next word, if it is secret.
     fn take(&mut self, word: Range<usize>) -> Option<Range<usize>> {
-        if self.shown > 0 {
-            self.shown -= 1;
+        if self.missing.is_some() || self.shown > 0 {
+            self.shown = self.shown.saturating_sub(1);
             self.held_back.push(word);
             return None;
         }
@@ -176,14 +176,19 @@ impl Line {
     }
 
     /// At its end: what turns out to be secret.
-    fn end(&mut self) -> impl Iterator<Item = Range<usize>> {
-        std::mem::take(&mut self.held_back).into_iter()
+    fn end(&mut self) -> Vec<Range<usize>> {
+        let words = std::mem::take(&mut self.held_back);
+        match self.missing {
+            // Any other number of words is most likely an option of its own.
+            Some(missing) if missing != words.len() => Vec::new(),
+            _ => words,
+        }
     }
 
     /// Whoever has not found the secret yet has perhaps put it on the next line.
     fn goes_on(self) -> Option<Self> {
-        (!self.found && !self.second).then_some(Self {
-            second: true,
+        (!self.found && self.missing.is_none()).then_some(Self {
+            missing: Some(self.shown + 1),
             ..self
         })
     }

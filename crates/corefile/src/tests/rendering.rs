@@ -301,6 +301,13 @@ error: the snippet `a` is defined twice
     );
 }
 
+/// If this fails, a password that is missing keeps the next line from being explained.
+#[test]
+fn the_line_after_a_secret_that_is_missing_is_shown() {
+    let shown = beside_secrets(". {\n  key me\n  forwar /x\n}\n").join("\n");
+    assert!(shown.contains("did you mean `forward`"), "{shown}");
+}
+
 /// If this fails, a mistake in front of a password, or in it, brings it to light.
 #[test]
 fn a_secret_is_hidden_whatever_is_wrong_beside_it() {
