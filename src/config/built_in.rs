@@ -165,6 +165,8 @@ mod tests {
         assert_eq!(remark("nameserver ::ffff:127.0.0.1\n", 53), nothing);
         assert_eq!(remark("", 53), nothing);
         assert_eq!(remark("nameserver 127.0.0.53\n", 1053), to("127.0.0.53"));
+        // In a container of Docker: packets to it come to the engine.
+        assert_eq!(remark("nameserver 127.0.0.11\n", 53), to("127.0.0.11"));
         let mixed = format!("{own}nameserver 198.51.100.1\nnameserver 2001:db8::1\n");
         assert_eq!(remark(&mixed, 53), to("198.51.100.1, 2001:db8::1"));
         let many: String = (1..6)

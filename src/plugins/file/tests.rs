@@ -129,6 +129,17 @@ fn aliases_lead_on_into_what_this_server_has() {
     assert_eq!(answers(&reply).len(), 1);
 }
 
+/// If this fails, whoever asks for a whole zone takes it for an empty one.
+#[test]
+fn transfers_are_refused() {
+    let (_folder, server) = with_files(&[("db", ZONE)], "example:53 {\n file FOLDER/db\n}");
+    for rtype in [RecordType::AXFR, RecordType::IXFR] {
+        let reply = server.ask("example.", rtype);
+        assert_eq!(reply.rcode(), Rcode::REFUSED);
+        assert_eq!(authority(&reply).len(), 0);
+    }
+}
+
 /// Waits until a name has this address.
 fn until(server: &Server, name: &str, address: &str) {
     let end = Instant::now() + Duration::from_secs(20);

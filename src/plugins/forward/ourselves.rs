@@ -1,10 +1,14 @@
 //! Whether an upstream is this server itself.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use nix::ifaddrs::getifaddrs;
 
 use super::super::BlockDraft;
+
+/// Where containers of Docker find the engine's resolver. Packets to it are led elsewhere before they
+/// reach a socket, so whoever listens on all addresses does not get them.
+const DOCKER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 11));
 
 /// Whether queries to an address would come back to this block.
 pub(super) fn is_served(block: &BlockDraft, address: SocketAddr) -> bool {
@@ -19,8 +23,11 @@ pub(super) fn is_served(block: &BlockDraft, address: SocketAddr) -> bool {
     }
 }
 
-/// Whether an address is this machine's.
+/// Whether an address is this machine's, so that who listens on all of them gets what is sent there.
 pub(super) fn is_here(ip: IpAddr) -> bool {
+    if ip == DOCKER {
+        return false;
+    }
     if ip.is_loopback() || ip.is_unspecified() {
         return true;
     }

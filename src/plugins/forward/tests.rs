@@ -112,6 +112,16 @@ fn mistakes_are_shown_where_they_are() {
     assert_eq!(two.matches("error").count(), 2, "{two}");
 }
 
+/// If this fails, a server in a container of Docker does not start: the engine's resolver is all
+/// that its resolv.conf names.
+#[test]
+fn the_resolver_of_docker_is_another_server() {
+    assert_eq!(mistakes("forward . 127.0.0.11"), "");
+    assert_eq!(mistakes("bind 0.0.0.0\nforward . 127.0.0.11"), "");
+    let bound = mistakes("bind 127.0.0.11\nforward . 127.0.0.11");
+    assert!(bound.contains("is this server itself"), "{bound}");
+}
+
 /// If this fails, a query goes round between this server and itself until everything is busy.
 #[test]
 fn this_server_is_not_its_own_upstream() {

@@ -22,6 +22,12 @@ pub(in crate::plugins) fn answer(
         exchange.fail(NOT_READY, "the zone's file could not be read yet");
         return Step::Answered;
     };
+    if [RecordType::AXFR, RecordType::IXFR].contains(&exchange.query.qtype) {
+        // Nobody has said who may have the whole zone. An empty answer would look like an empty zone
+        // (RFC 5936 §2.2.1).
+        exchange.reply.set_rcode(Rcode::REFUSED);
+        return Step::Answered;
+    }
     let lookup = zone.lookup(&exchange.name, exchange.query.qtype);
     match lookup == Lookup::NoSuchName && is_passed_on(zone, &exchange.name) {
         true => Step::Next,
