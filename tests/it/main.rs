@@ -11,6 +11,7 @@ mod cache;
 mod differential;
 mod documents;
 mod etcd;
+mod examples;
 mod forward;
 mod forward_secure;
 mod front_door;

@@ -49,9 +49,7 @@ fn other_names_are_asked_of_the_machines_name_servers() {
     let own = "nameserver 127.0.0.1\nnameserver 10.9.0.2\n";
     let file = with_name_servers(network, &folder, own);
     let callsign = network.bare_callsign(network.place(), &[], &[]);
-    callsign.says(
-        "(UDP and TCP)\nForwarding nothing: /etc/resolv.conf names no server other than this one\n",
-    );
+    callsign.says("Forwarding nothing: /etc/resolv.conf names no server other than this one\n");
     assert_eq!(held(&callsign), "node1.cluster.internal.");
     let refused = header(network, "www.example.org @127.0.0.1");
     assert!(refused.contains("REFUSED"), "{refused}");
@@ -87,9 +85,8 @@ fn a_resolver_of_the_same_machine_is_no_loop() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     with_name_servers(&network, &folder, "nameserver 127.0.0.53\n");
     let callsign = network.bare_callsign(network.place(), &[], &[]);
-    callsign.says(
-        "on port 1053 (UDP and TCP)\nForwarding other names to 127.0.0.53, for clients in private networks\n",
-    );
+    callsign.says("serving every address on port 1053 (UDP and TCP)\n");
+    callsign.says("Forwarding other names to 127.0.0.53, for clients in private networks\n");
     network.says(
         "dig +short www.example.org @127.0.0.1 -p 1053",
         "192.0.2.7\n",

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 pub(crate) mod callsign;
 pub(crate) mod dns;
+pub(crate) mod engine;
 pub(crate) mod etcd;
 pub(crate) mod gate;
 pub(crate) mod http;
