@@ -504,8 +504,9 @@ pub(crate) fn expand<'a>(bytes: &'a [u8], reader: &mut Reader<'a>) -> Option<Exp
                 if target >= earliest || target < HEADER {
                     return None;
                 }
+                // What is read there ends before it too: what follows may be another's elsewhere.
+                walk = Reader::new(bytes.get(..earliest)?, target);
                 earliest = target;
-                walk = Reader::new(bytes, target);
             }
             _ => return None,
         }

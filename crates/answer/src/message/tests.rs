@@ -55,6 +55,17 @@ fn what_is_no_reply_is_refused() {
     assert!(Message::parse(&notify).is_err());
 }
 
+/// If this fails, a hostile upstream has names read whose end is what happens to follow, and so our
+/// reply, in which something else does, cannot be read.
+#[test]
+fn names_do_not_run_into_the_pointers_that_lead_to_them() {
+    // To the class of the question, which is the length of a label that is this pointer's first
+    // octet; the second is the length of the next.
+    let record = [&b"\xc0\x1c\0\x10\0\x01\0\0\0\0\0\x28"[..], &[0; 40]].concat();
+    let bytes = message([0x80, 0], [1, 0, 0], &[&record]);
+    assert!(Message::parse(&bytes).is_err());
+}
+
 /// If this fails, a hostile upstream can keep a thread busy or reads what is not there.
 #[test]
 fn pointers_that_do_not_lead_backwards_are_refused() {
