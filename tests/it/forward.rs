@@ -238,6 +238,40 @@ fn a_broken_upstream_is_not_healthy_until_it_answers() {
     });
 }
 
+/// If this fails, a server that has one zone and refuses all other names is never asked again after
+/// it was away for a moment.
+#[test]
+fn a_server_of_one_zone_comes_back() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let away = Arc::new(AtomicBool::new(true));
+    let flag = away.clone();
+    let upstream = Upstream::start(move |asked| match flag.load(Ordering::Relaxed) {
+        true => Vec::new(),
+        false if asked.name == "a.corp.example" => vec![Act::Send(asked.answer(1))],
+        false => vec![Act::Send(asked.code(5))],
+    });
+    let callsign = Callsign::start(&format!(
+        "corp.example:{{port}} {{
+            forward . {} {{
+                failfast_all_unhealthy_upstreams
+                read_timeout 100ms
+                health_check 50ms
+                max_fails 1
+            }}
+        }}",
+        upstream.address
+    ));
+    assert_eq!(ask(callsign.address(), "a.corp.example", "A").rcode, 2);
+    callsign.says("does not answer");
+    away.store(false, Ordering::Relaxed);
+    callsign.says("answers again");
+    assert_eq!(octet(&ask(callsign.address(), "a.corp.example", "A")), 1);
+    // The check is about names that are forwarded.
+    assert!(!upstream.asked("corp.example").is_empty());
+    assert_eq!(upstream.asked("").len(), 0);
+}
+
 /// If this fails, clients of upstreams that are all dead wait for ever or are told nothing, and
 /// the log does not say why.
 #[test]

@@ -32,10 +32,11 @@ impl Check {
     }
 }
 
-/// Whether a reply with this code shows that an upstream works. One that fails or refuses would do
-/// so to clients too.
+/// Whether a reply with this code shows that an upstream works. One that fails would do so to clients
+/// too. One that refuses may do so because of the question: a server with some zones refuses all
+/// others, and would never come back.
 pub(super) fn is_good(rcode: Rcode) -> bool {
-    !matches!(rcode, Rcode::SERVFAIL | Rcode::REFUSED)
+    rcode != Rcode::SERVFAIL
 }
 
 /// What is known of an upstream.
@@ -139,10 +140,10 @@ mod tests {
     }
 
     /// If this fails, an upstream that answers every query with a failure is preferred to one that
-    /// works.
+    /// works, or one that has only some zones is down for ever after a moment.
     #[test]
-    fn failing_and_refusing_is_no_health() {
+    fn failing_is_no_health() {
         assert!(is_good(Rcode::NOERROR) && is_good(Rcode::NXDOMAIN) && is_good(Rcode::FORMERR));
-        assert!(!is_good(Rcode::SERVFAIL) && !is_good(Rcode::REFUSED));
+        assert!(is_good(Rcode::REFUSED) && !is_good(Rcode::SERVFAIL));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use answer::Name;
 use corefile::{Diagnostic, Diagnostics, Directive};
 use rustls::pki_types::ServerName;
 
@@ -31,7 +32,7 @@ pub(super) fn setup(setup: &mut Setup<'_>) {
     }
     // The longest FROM is asked first; of equals, the first in the file.
     let labels = |part: &ForwardPart| {
-        let counts = part.scope.from.iter().map(answer::Name::label_count);
+        let counts = part.scope.from.iter().map(Name::label_count);
         counts.max().unwrap_or_default()
     };
     parts.sort_by_key(|(_, part)| std::cmp::Reverse(labels(part)));
@@ -88,12 +89,24 @@ fn part(directive: &Directive, block: &BlockDraft, found: &mut Diagnostics) -> O
     }
     let from = from?;
     let except = std::mem::take(&mut options.except);
+    let domain = options.check_domain.take();
+    let check_domain = domain.unwrap_or_else(|| usual_domain(&from, block));
     Some(ForwardPart {
         scope: Scope { from, except },
         targets,
         options,
+        check_domain,
         later: Vec::new(),
     })
+}
+
+/// What a health check asks for: FROM, or the block's zone where that lies below it, since only names
+/// of both are forwarded.
+fn usual_domain(from: &[Name], block: &BlockDraft) -> Name {
+    let from = from.first().cloned().unwrap_or_else(Name::root);
+    let mut zones = block.zones.iter().map(|zone| &zone.name);
+    let zone = zones.find(|zone| zone.is_at_or_below(&from)).cloned();
+    zone.unwrap_or(from)
 }
 
 /// A `forward` that has been checked.
@@ -101,6 +114,7 @@ struct ForwardPart {
     scope: Scope,
     targets: Vec<Target>,
     options: Options,
+    check_domain: Name,
     later: Vec<Scope>,
 }
 
@@ -110,6 +124,7 @@ impl Part for ForwardPart {
             scope,
             targets,
             options,
+            check_domain,
             later,
         } = *self;
         let secure = |target: &Target| target.scheme != Scheme::Dns;
@@ -117,13 +132,10 @@ impl Part for ForwardPart {
             true => Some(options.tls.load()?),
             false => None,
         };
-        let domain = options.check_domain.clone();
         let check = Check {
             interval: options.check_interval,
             recursion_desired: options.check_recursion,
-            domain: domain
-                .or_else(|| scope.from.first().cloned())
-                .unwrap_or_else(answer::Name::root),
+            domain: check_domain,
             max_fails: options.max_fails,
         };
         let maker = Maker {
