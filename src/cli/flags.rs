@@ -29,6 +29,8 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Show every mistake in a Corefile, or what it would serve
     Check(Check),
+    /// List the names of containers: who has each, and who has not and why
+    Names(Names),
 }
 
 /// The flags of a server.
@@ -77,6 +79,19 @@ pub(super) struct Check {
     /// Port of the zones that name none [default: 53]
     #[arg(long = "dns.port", short = 'p', value_name = "N", value_parser = value_parser!(u16).range(1..))]
     pub(super) dns_port: Option<u16>,
+}
+
+/// The flags of `names`.
+#[derive(Args, Debug)]
+pub(super) struct Names {
+    /// Corefile whose `docker` directives are asked; `stdin` reads standard input [default:
+    /// ./Corefile if there is one, else `docker` without options]
+    #[arg(long, value_name = "FILE")]
+    pub(super) conf: Option<OsString>,
+
+    /// Write an array of JSON objects
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// The words of a command line with a second dash before long flags that have only one, which is

@@ -2,6 +2,7 @@
 
 mod check;
 mod flags;
+mod names;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -29,6 +30,7 @@ pub fn main() -> ExitCode {
     };
     ExitCode::from(match arguments.command {
         Some(Command::Check(check)) => check::check(&check),
+        Some(Command::Names(flags)) => names::names(&flags),
         None => serve(&arguments.serve),
     })
 }

@@ -26,6 +26,10 @@ const GATHER: Duration = Duration::from_millis(20);
 /// How often a quiet engine is asked whether it still lives.
 const PING: Duration = Duration::from_secs(15);
 
+/// The pauses after which containers that could not be inspected are tried again: doubled from the
+/// first to the last.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
 /// The most containers that are looked at because of events before everything is listed instead.
 const MOST_DIRTY: usize = 20_000;
 
@@ -60,6 +64,8 @@ pub struct EngineState {
     pub freshness: Freshness,
     /// The engine, once it has been reached.
     pub engine: Option<EngineInfo>,
+    /// How many containers run that the engine could not show.
+    pub unreadable: usize,
     /// Why it cannot be reached, in one line.
     pub trouble: Option<Arc<str>>,
 }
@@ -206,6 +212,10 @@ struct Follower<'s> {
     tell_at: Option<Instant>,
     /// Containers that could not be inspected, which was said.
     unreadable: HashSet<String>,
+    /// When they are tried again.
+    retry_at: Option<Instant>,
+    /// The pause before that.
+    retry: Duration,
     /// Whether everything that there was at the beginning has been looked at.
     complete: bool,
     listing: bool,
@@ -234,6 +244,8 @@ impl<'s> Follower<'s> {
             asked: JoinSet::new(),
             tell_at: None,
             unreadable: HashSet::new(),
+            retry_at: None,
+            retry: RETRY.0,
             complete: false,
             listing: false,
             knows_networks: false,
@@ -247,7 +259,7 @@ impl<'s> Follower<'s> {
         let mut ping_at = Instant::now() + PING;
         loop {
             self.inspect();
-            let tell_at = self.tell_at;
+            let (tell_at, retry_at) = (self.tell_at, self.retry_at);
             tokio::select! {
                 event = events.next() => {
                     ping_at = Instant::now() + PING;
@@ -260,6 +272,11 @@ impl<'s> Follower<'s> {
                     }
                 }
                 () = sleep_until(tell_at.unwrap_or(ping_at)), if tell_at.is_some() => self.tell(),
+                () = sleep_until(retry_at.unwrap_or(ping_at)), if retry_at.is_some() => {
+                    self.dirty.extend(self.unreadable.iter().cloned());
+                    self.retry_at = None;
+                    self.retry = (self.retry * 2).min(RETRY.1);
+                }
                 () = sleep_until(resync_at.unwrap_or(ping_at)), if resync_at.is_some() => {
                     self.list();
                     self.ask_networks();
@@ -375,6 +392,7 @@ impl<'s> Follower<'s> {
                 match container {
                     Ok(Some(container)) => self.put(id, *container),
                     Ok(None) => {
+                        self.unreadable.remove(&id);
                         if self.containers.remove(&id).is_some() {
                             self.changed();
                         }
@@ -409,14 +427,17 @@ impl<'s> Follower<'s> {
         }
     }
 
-    /// Leaves a container that cannot be inspected as it was known.
+    /// Leaves a container that cannot be inspected as it was known, until it is tried again.
     fn leave(&mut self, id: &str, error: &EngineError) {
         if self.unreadable.len() < MOST_DIRTY && self.unreadable.insert(id.to_owned()) {
             warn!(
                 "docker: container {} cannot be inspected: {error}",
                 id.get(..12).unwrap_or(id)
             );
+            (self.retry, self.retry_at) = (RETRY.0, None);
         }
+        self.retry_at
+            .get_or_insert_with(|| Instant::now() + self.retry);
     }
 
     /// Finds out what a list says that is not known, and has it looked at.
@@ -456,6 +477,7 @@ impl<'s> Follower<'s> {
             networks: self.networks.clone(),
             freshness: Freshness::Current,
             engine: Some(engine),
+            unreadable: self.unreadable.len(),
             trouble: None,
         };
         self.state.send_if_modified(|told| {

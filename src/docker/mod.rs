@@ -11,6 +11,7 @@ pub mod endpoint;
 pub mod events;
 pub mod follow;
 pub mod names;
+pub mod survey;
 
 pub use container::{Attachment, Container, Health, NetworkMode, Port, Published};
 pub use endpoint::{Endpoint, TlsFiles};

@@ -15,6 +15,7 @@ use corefile::{Diagnostic, Diagnostics, Directive, Span};
 use super::blocks::{Block, Blocks};
 use super::{Chain, Plugin};
 use crate::config::ListenAddress;
+use crate::docker::survey::Survey;
 use crate::lines::Lines;
 use crate::metrics::Registry;
 
@@ -127,6 +128,8 @@ pub struct BlockOptions {
     pub timeouts: Option<Timeouts>,
     /// How many sockets for UDP its addresses get, where it says so.
     pub sockets: Option<usize>,
+    /// Where it finds containers to name, and how it names them.
+    pub containers: Option<Survey>,
     /// The addresses that it is served at; known once the whole configuration is.
     pub servers: Vec<ListenAddress>,
 }

@@ -3,12 +3,12 @@
 //! Each is started as it is, but for ports and for the servers that it asks.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::support::callsign::{Callsign, Place};
 use crate::support::dns::{Reply, ask, ask_until};
-use crate::support::engine::Engine;
+use crate::support::engine::{Container, Dialect, Engine};
 use crate::support::etcd::{Etcd, make_certificates};
 use crate::support::upstream::{Act, Over, Upstream};
 
@@ -219,9 +219,10 @@ fn nodes_in_front_of_forwarding() {
 /// If this fails, containers are not found by their names, or are asked of strangers.
 #[test]
 fn docker() {
-    let engine = Engine::with("web", Ipv4Addr::new(172, 17, 0, 2));
+    let engine = Engine::start(Dialect::DEBIAN);
+    engine.run(Container::new("web").network("bridge", "172.17.0.2", &[]));
     let upstream = Upstream::good(7);
-    let endpoint = format!("endpoint tcp://{}", engine.address);
+    let endpoint = format!("endpoint {}", engine.url());
     let to_engine = [("# endpoint unix:///var/run/docker.sock", endpoint.as_str())];
     let callsign = forwarding(&upstream, "docker.Corefile", &to_engine);
     let server = callsign.address();

@@ -9,6 +9,8 @@
 mod admin;
 mod cache;
 mod differential;
+mod docker;
+mod docker_schedule;
 mod documents;
 mod etcd;
 mod examples;

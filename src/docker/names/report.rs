@@ -1,6 +1,7 @@
 //! Who has which name, and why not somebody else.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::records::Deciding;
 use super::{Claim, Names};
@@ -36,7 +37,8 @@ pub struct Line {
 }
 
 impl Names {
-    /// Every claim, by name: as everybody sees it who is no container.
+    /// Every claim, by name: as everybody sees it who is no container. A weaker claim of one who
+    /// has the name anyway is left out.
     #[must_use]
     pub fn report(&self) -> Vec<Line> {
         let deciding = Deciding {
@@ -49,6 +51,10 @@ impl Names {
             let winners = deciding.winners(claims);
             for claim in claims {
                 let wins = winners.iter().any(|winner| std::ptr::eq(*winner, claim));
+                let holder = &claim.holder;
+                if !wins && winners.iter().any(|it| Arc::ptr_eq(&it.holder, holder)) {
+                    continue;
+                }
                 let standing = match (wins, winners.len()) {
                     (true, 1) => Standing::Alone,
                     (true, several) => Standing::Among(several),

@@ -15,6 +15,7 @@ use crate::docker::endpoint::ThisMachine;
 use crate::docker::names::{
     Compat, HealthPolicy, NameOptions, NameTemplate, NetworkRule, Pointer, Source,
 };
+use crate::docker::survey::Survey;
 use crate::docker::{Endpoint, Pace, TlsFiles};
 use crate::identity::address::AddressSelection;
 
@@ -103,6 +104,11 @@ fn setup(setup: &mut Setup<'_>) {
     if let [directive, ..] = setup.directives
         && let Some(options) = options(directive, setup.block, setup.diagnostics)
     {
+        setup.block.options.containers = Some(Survey {
+            engines: options.engines.clone(),
+            names: options.names.clone(),
+            host: options.host.clone(),
+        });
         setup.add(Box::new(options));
     }
 }

@@ -73,7 +73,7 @@ impl Place {
             .args(
                 ["--state", &self.filled("{folder}/state")]
                     .iter()
-                    .filter(|_| arguments.first() != Some(&"check")),
+                    .filter(|_| !matches!(arguments.first(), Some(&"check" | &"names"))),
             )
             .current_dir(self.path())
             .env_remove("NOTIFY_SOCKET")
@@ -88,7 +88,12 @@ impl Place {
 
     /// Runs the program to its end, which must come by itself.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
-        Running::start(&mut self.command(arguments)).ended()
+        Self::run_command(&mut self.command(arguments))
+    }
+
+    /// The same with a command that [`Place::command`] has made.
+    pub(crate) fn run_command(command: &mut Command) -> Ended {
+        Running::start(command).ended()
     }
 
     /// The same with something on standard input.

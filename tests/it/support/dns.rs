@@ -1,7 +1,7 @@
 //! A client: sends queries as bytes and reads replies with another implementation than ours.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -116,6 +116,17 @@ impl Query {
 /// Asks over UDP for a name and a type.
 pub(crate) fn ask(server: SocketAddr, name: &str, rtype: &str) -> Reply {
     Query::new(name, rtype).udp(server)
+}
+
+/// Asks over UDP from an address of this machine.
+pub(crate) fn ask_from(source: &str, server: SocketAddr, name: &str, rtype: &str) -> Reply {
+    let source: IpAddr = source.parse().expect("an address");
+    let socket = UdpSocket::bind((source, 0)).expect("a socket");
+    socket.connect(server).expect("an address");
+    socket.set_read_timeout(Some(BOUND)).expect("a timeout");
+    let query = Query::new(name, rtype).bytes();
+    socket.send(&query).expect("a datagram can be sent");
+    Reply::read(&receive(&socket).expect("a reply over UDP"))
 }
 
 /// Asks over UDP until the reply is as it should be, which may take a moment.
