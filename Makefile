@@ -31,6 +31,7 @@ check: fast-check ## Formatting, lints, licences and known vulnerabilities of de
 fast-check: ## Formatting and lints only
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo metadata --locked --manifest-path fuzz/Cargo.toml --format-version 1 >/dev/null
 
 fuzz: ## Run every fuzz target for FUZZ_SECONDS seconds (default 60)
 	FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz
