@@ -3,19 +3,20 @@
 #![no_main]
 
 use std::sync::{Arc, LazyLock};
+use std::time::Instant;
 
 use answer::{
     Name, Query, RecordData, RecordType, Rrset, Soa, Zone, answer_from_zone,
 };
 use callsign::counters::{Count, Tally};
-use callsign::plugins::{Chain, Exchange, Plugin, Step, Transport};
+use callsign::plugins::{Chain, Client, Exchange, Plugin, Step, Transport};
 use callsign::routes::Routes;
-use callsign::serve::{Client, Served, serve};
+use callsign::serve::{Served, serve};
 use domain::base::{Message, ParsedName};
 use domain::rdata::AllRecordData;
 use libfuzzer_sys::fuzz_target;
 
-/// Answers from a zone with an alias, a wildcard, a delegation and a service.
+/// Answers from a zone with aliases, a wildcard, a delegation and a service.
 struct FromZone(Zone);
 
 impl Plugin for FromZone {
@@ -30,7 +31,7 @@ impl Plugin for FromZone {
     }
 }
 
-static ROUTES: LazyLock<Routes> = LazyLock::new(|| {
+static ROUTES: LazyLock<Arc<Routes>> = LazyLock::new(|| {
     let name = |text: &str| Name::parse(text).expect("a name");
     let apex = name("tf.local.");
     let mut edit = Zone::new(apex.clone(), 5, &Soa::new(name("ns.tf.local."), name("h.tf.local."), 1)).edit();
@@ -41,17 +42,24 @@ static ROUTES: LazyLock<Routes> = LazyLock::new(|| {
         ("alias.tf.local.", RecordType::CNAME, vec![RecordData::cname(&name("worker1.tf.local."))]),
         ("below.tf.local.", RecordType::NS, vec![RecordData::ns(&name("ns.below.tf.local."))]),
         ("ns.below.tf.local.", RecordType::A, vec![host(2)]),
+        ("old.tf.local.", RecordType::DNAME, vec![RecordData::cname(&name("wild.tf.local."))]),
         ("_dns._udp.tf.local.", RecordType::SRV, vec![RecordData::srv(0, 0, 53, &name("worker1.tf.local."))]),
     ] {
         edit.set(&name(owner), &Rrset::new(rtype, 5, data)).expect("a record of the zone");
     }
     let chain = Arc::new(Chain::new(vec![Box::new(FromZone(edit.finish()))]));
-    Routes::new([(apex, chain)])
+    Arc::new(Routes::new([(apex, chain)]))
 });
 
 fuzz_target!(|request: &[u8]| {
     for transport in [Transport::Udp, Transport::Tcp] {
-        let client = Client { peer: ([192, 0, 2, 1], 5353).into(), local: None, transport };
+        let client = Client {
+            peer: ([192, 0, 2, 1], 5353).into(),
+            local: None,
+            local_port: 53,
+            transport,
+            received: Instant::now(),
+        };
         let mut out = vec![0; 65535];
         let mut tally = Tally::default();
         let served = serve(&ROUTES, &client, request, &mut out, 7, &mut tally);
