@@ -32,7 +32,7 @@ impl Environment for Made {
 
 fuzz_target!(|text: &str| {
     let mut sources = Sources::new();
-    let text = Text { name: "Corefile".into(), directory: PathBuf::new(), text: text.into() };
+    let text = Text { remark: None, name: "Corefile".into(), directory: PathBuf::new(), text: text.into() };
     match config::check(&mut sources, &text, DNS_PORT, &Made) {
         Ok(configuration) => {
             let _ = config::render(&configuration.warnings, &sources, false);
