@@ -24,6 +24,11 @@ use crate::serve::{Served, serve};
 /// datagrams in until the socket is gone, so without a bound steady traffic would keep it.
 const LAST_BATCHES: usize = 64;
 
+/// How long a worker that was told to end looks once more after its queue is empty: the kernel may
+/// have chosen its socket for a datagram and not put it there yet, because the processor that does
+/// so is busy or, in a virtual machine, stands still.
+const LINGER: Duration = Duration::from_millis(20);
+
 /// The port of the discard service (RFC 863): no client asks from there.
 const DISCARD: u16 = 9;
 
@@ -135,10 +140,16 @@ impl Worker {
         let mut rotation = Rotation::new();
         let mut left = LAST_BATCHES;
         let mut complained = false;
+        let mut lingered = false;
         while left > 0 {
             match self.late.socket.receive(&mut batch) {
                 Ok(Received::Messages(_)) => {}
-                Ok(Received::Closed) => break,
+                Ok(Received::Closed) if lingered => break,
+                Ok(Received::Closed) => {
+                    lingered = true;
+                    thread::sleep(LINGER);
+                    continue;
+                }
                 Err(error) => {
                     tally.count(Count::ReceiveErrors);
                     self.counters.publish(&tally);

@@ -3,8 +3,9 @@
 use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use crate::support::BOUND;
 use crate::support::callsign::Callsign;
 use crate::support::dns::{Query, Reply, ask, receive, udp_socket};
 use crate::support::upstream::{Act, Upstream, record};
@@ -12,7 +13,7 @@ use crate::support::upstream::{Act, Upstream, record};
 fn caching(upstream: &Upstream, directive: &str) -> Callsign {
     let address = upstream.address;
     Callsign::start(&format!(
-        ".:{{port}} {{\n{directive}\nforward . {address} {{\nread_timeout 100ms\n}}\n}}\n"
+        ".:{{port}} {{\n{directive}\nforward . {address} {{\nread_timeout 1s\n}}\n}}\n"
     ))
 }
 
@@ -55,7 +56,7 @@ fn what_has_expired_is_told_while_nobody_answers() {
     silent.store(true, Ordering::SeqCst);
     let query = Query::new("host.example", "A").edns(1232, 0);
     let until = |enough: &dyn Fn(&Reply) -> bool| {
-        let end = Instant::now() + Duration::from_secs(30);
+        let end = Instant::now() + BOUND;
         loop {
             let reply = query.udp(callsign.address());
             if enough(&reply) {
@@ -86,9 +87,7 @@ fn a_hundred_thousand_names_take_less_than_60_mb() {
     let upstream = Upstream::start(|asked| vec![Act::Send(asked.answer(1))]);
     let callsign = caching(&upstream, "cache {\nsuccess 100000 86400 86400\n}");
     let socket = udp_socket(callsign.address());
-    socket
-        .set_read_timeout(Some(Duration::from_secs(20)))
-        .expect("a timeout");
+    socket.set_read_timeout(Some(BOUND)).expect("a timeout");
     let name = |number: usize| format!("a-name-of-usual-length-{number}.example.org");
     ask(callsign.address(), &name(0), "A");
     let before = resident(callsign.id());

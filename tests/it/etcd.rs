@@ -68,7 +68,7 @@ fn records_are_followed() {
 #[test]
 fn leases_are_looked_up_once() {
     let etcd = Etcd::start();
-    let granted = etcd.control(&["lease", "grant", "100"]);
+    let granted = etcd.control(&["lease", "grant", "1000"]);
     let lease = granted.split_whitespace().nth(1).expect("a lease");
     let value = r#"{"host":"10.0.0.1"}"#;
     for name in ["a", "b"] {
@@ -89,7 +89,7 @@ fn leases_are_looked_up_once() {
 fn an_outage_is_bridged_for_a_while() {
     let mut etcd = Etcd::start();
     put(&etcd, "a", r#"{"host":"10.0.0.1"}"#);
-    let server = Callsign::start(&corefile(&etcd, "stale 3s"));
+    let server = Callsign::start(&corefile(&etcd, "stale 6s"));
     let address = server.address();
     becomes(address, "a.skydns.local", Some("300 IN A 10.0.0.1"));
     etcd.kill();

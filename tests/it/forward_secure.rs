@@ -37,7 +37,7 @@ fn over_tls() {
     };
     let upstream = Upstream::secure(place.path(), manner);
     let to = format!("tls://{}", upstream.address);
-    let callsign = forwarding(place, &to, "tls {folder}/ca.pem");
+    let callsign = forwarding(place, &to, "tls {folder}/ca.pem\nread_timeout 5s");
     let server = callsign.address();
     let held = std::thread::spawn(move || ask(server, "held.example", "A"));
     upstream.asked_times("held.example", 1);

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support::run::output;
+
 /// A zone and its file.
 pub(super) struct ZoneFile {
     pub(super) apex: String,
@@ -82,15 +84,8 @@ fn owners(text: &str) -> Vec<String> {
 fn sign(folder: &Path, apex: &str, file: &Path) -> PathBuf {
     let signed = file.with_extension("signed");
     let run = |program: &str, arguments: &[&str]| {
-        let output = Command::new(program)
-            .args(arguments)
-            .current_dir(folder)
-            .output();
-        let output = output.unwrap_or_else(|error| {
-            panic!("{program}: {error}: scripts/install-test-servers installs it")
-        });
-        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{program} {arguments:?}: {errors}");
+        // scripts/install-test-servers installs it.
+        output(Command::new(program).args(arguments).current_dir(folder));
     };
     run(
         "dnssec-keygen",
