@@ -29,8 +29,9 @@ use crate::support::gate::{Gate, Way};
 use claimant::Claimant;
 use scene::Scene;
 
-/// A lease that is over soon. A shorter one would be lost for nothing on a busy machine.
-const SHORT: Duration = Duration::from_secs(2);
+/// A lease that is over soon. A shorter one would be lost for nothing on a busy machine, whose disk
+/// may keep etcd waiting for seconds.
+const SHORT: Duration = Duration::from_secs(4);
 
 /// A lease that does not end within any test: what is given back earlier was given back.
 const LONG: Duration = Duration::from_secs(600);

@@ -55,11 +55,12 @@ async fn pauses_that_end_around_the_deadline_are_decided_by_the_clock() {
     };
     let all: Vec<Claimant> = (0..3).map(start).collect();
     let two_hold = || (scene.onlooker.holders().len() == 2).then_some(());
-    for pause in [1200, 1500, 1900, 2200, 2500] {
+    // The claimants' deadline is at seven eighths of their lease, etcd's at its end.
+    for eighths in [6, 7, 8, 9, 10] {
         until("both slots are held", two_hold).await;
         let holder = until("a holder", || all.iter().find(|it| it.held().is_some())).await;
         holder.pause();
-        sleep(Duration::from_millis(pause)).await;
+        sleep(SHORT * eighths / 8).await;
         holder.resume();
     }
     until("both slots are held", two_hold).await;

@@ -83,7 +83,7 @@ async fn copies_of_a_node_have_slots_of_their_own() {
     let scene = Scene::at(&etcd);
     let start = |name: &str, state: &str| {
         // The copy waits for two leases of its original, which must not lose its own meanwhile.
-        let launch = scene.claimant(name).state(state).ttl(SHORT * 3);
+        let launch = scene.claimant(name).state(state).ttl(SHORT * 2);
         launch.with("--sticky", "60000").start()
     };
     let original = start("original", "disk");

@@ -8,6 +8,9 @@ use super::*;
 /// How long everything goes wrong.
 const STORM: Duration = Duration::from_secs(15);
 
+/// How long a claim outlives its last renewal: shorter than most faults here.
+const LEASE: Duration = Duration::from_secs(2);
+
 /// Fewer than there are claimants: whatever one lets go, another takes.
 const SLOTS: Slot = 3;
 
@@ -28,7 +31,7 @@ async fn a_storm_of_faults_never_leads_to_two_owners() {
     let start = |number: usize, generation: usize, gate: &Gate| {
         let launch = scene.claimant(&format!("c{number}-{generation}"));
         let launch = launch.state(&format!("state{number}")).behind(gate);
-        let launch = launch.limit(SLOTS);
+        let launch = launch.limit(SLOTS).ttl(LEASE);
         match number.is_multiple_of(2) {
             true => launch.with("--sticky", "5000").start(),
             false => launch.start(),
