@@ -16,6 +16,7 @@ use super::container::Container;
 use super::endpoint::Endpoint;
 use super::events::{Events, Hint};
 use crate::clock::BootTime;
+use crate::freshness::Freshness;
 
 /// How many inspections are under way at a time.
 const MOST_INSPECTIONS: usize = 16;
@@ -68,21 +69,6 @@ pub struct EngineState {
     pub unreadable: usize,
     /// Why it cannot be reached, in one line.
     pub trouble: Option<Arc<str>>,
-}
-
-/// How far the list of containers can be trusted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Freshness {
-    /// The engine has not been heard of yet.
-    #[default]
-    Unknown,
-    /// The engine tells every change.
-    Current,
-    /// The engine has been away since then.
-    Away {
-        /// When that was noticed.
-        since: BootTime,
-    },
 }
 
 /// An engine that was reached.

@@ -15,4 +15,4 @@ pub mod survey;
 
 pub use container::{Attachment, Container, Health, NetworkMode, Port, Published};
 pub use endpoint::{Endpoint, TlsFiles};
-pub use follow::{EngineInfo, EngineState, Freshness, Network, Pace, follow};
+pub use follow::{EngineInfo, EngineState, Network, Pace, follow};

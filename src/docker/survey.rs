@@ -6,7 +6,8 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::names::{Line, NameOptions, Names};
-use super::{Endpoint, EngineState, Freshness, Pace, follow};
+use super::{Endpoint, EngineState, Pace, follow};
+use crate::freshness::Freshness;
 use crate::identity::address::{self, AddressSelection};
 
 /// How long an engine may take to show all of its containers.

@@ -15,6 +15,8 @@ use std::net::IpAddr;
 
 pub use follow::watch;
 
+use crate::networks;
+
 /// The most addresses that are published; further ones are left out and said.
 ///
 /// A record has 16 KiB for everything, and no client tries so many.
@@ -127,18 +129,7 @@ impl Network {
     /// Whether `address` lies in the network.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
-        let prefix = u32::from(self.prefix);
-        match (self.address, address) {
-            (IpAddr::V4(network), IpAddr::V4(address)) => {
-                let different = network.to_bits() ^ address.to_bits();
-                different.checked_shr(32 - prefix).unwrap_or(0) == 0
-            }
-            (IpAddr::V6(network), IpAddr::V6(address)) => {
-                let different = network.to_bits() ^ address.to_bits();
-                different.checked_shr(128 - prefix).unwrap_or(0) == 0
-            }
-            _ => false,
-        }
+        networks::Network::new(self.address, self.prefix).contains(address)
     }
 }
 

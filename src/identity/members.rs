@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::clock::BootTime;
+use crate::freshness::Freshness;
 use crate::store::{Change, Entry, Feed, Slot};
 
 /// How many neighbouring slots share one part of the copy: a change copies one part and the list
@@ -24,21 +25,6 @@ pub struct Members {
     pub freshness: Freshness,
     /// The revision of the store that this is a copy of.
     pub revision: u64,
-}
-
-/// How far a copy of the store can be trusted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Freshness {
-    /// Nothing has been heard of the store yet.
-    #[default]
-    Unknown,
-    /// The store tells every change.
-    Current,
-    /// The store has been away since then.
-    Away {
-        /// When it was noticed.
-        since: BootTime,
-    },
 }
 
 impl Members {

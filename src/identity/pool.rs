@@ -19,11 +19,12 @@ use super::address::{self, AddressSelection, Addresses};
 use super::claim::{Action, Claimant, Description, Event, Input, Previous, RequestId, Settings};
 use super::health::{self, HealthCheck};
 use super::hooks::{self, Hook, Hooks};
-use super::members::{Freshness, Members};
+use super::members::Members;
 use super::node::NodeIdentity;
 use super::ownership::Ownership;
 use super::record::{Port, Record};
 use crate::clock::BootTime;
+use crate::freshness::Freshness;
 use crate::store::{
     Epoch, Feed, Listing, Reply, Request, Slot, Space, Store, StoreError, StoreErrorKind,
 };

@@ -40,7 +40,6 @@ pub mod r#loop;
 pub mod metadata;
 pub mod minimal;
 pub mod multisocket;
-pub(crate) mod networks;
 pub mod nsid;
 pub mod prometheus;
 pub mod ready;

@@ -1,7 +1,11 @@
 //! How far names can be trusted that somebody else keeps, a store or an engine, and who may be
 //! away.
 
+use std::time::Duration;
+
 use super::{Exchange, Step};
+use crate::clock::BootTime;
+use crate::freshness::Freshness;
 
 /// While whoever keeps the names is away no answer is good for longer than this, in seconds.
 pub(super) const STALE_TTL: u32 = 5;
@@ -26,6 +30,17 @@ pub enum Trust {
 }
 
 impl Trust {
+    /// How far names can be trusted that are told for `stale` while whoever keeps them is away.
+    #[must_use]
+    pub fn of(freshness: Freshness, now: BootTime, stale: Duration) -> Self {
+        match freshness {
+            Freshness::Unknown => Self::Unknown,
+            Freshness::Current => Self::Current,
+            Freshness::Away { since } if now.since(since) < stale => Self::Stale,
+            Freshness::Away { .. } => Self::Expired,
+        }
+    }
+
     /// Whether clients may be told of the names at all.
     #[must_use]
     pub fn may_be_told(self) -> bool {

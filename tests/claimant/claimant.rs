@@ -14,8 +14,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use callsign::freshness::Freshness;
 use callsign::identity::address::AddressSelection;
-use callsign::identity::members::{Freshness, Members};
+use callsign::identity::members::Members;
 use callsign::identity::node;
 use callsign::identity::pattern::Pattern;
 use callsign::identity::pool::{self, PoolConfig, PoolHandle};

@@ -181,35 +181,18 @@ impl Claiming<'_> {
             return;
         }
         let parsed = Name::parse(name);
-        let below_ours = |name: &Name| {
+        let zone = parsed.as_ref().ok().and_then(|name| {
             let mut zones = self.options.zones.iter();
-            zones.find(|zone| name.is_at_or_below(zone)).cloned()
-        };
-        match parsed.as_ref().ok().and_then(below_ours) {
+            zones.position(|zone| name.is_at_or_below(zone))
+        });
+        match zone {
             // Somebody has written the zone as well.
-            Some(_) => self.push(
-                parsed,
-                name,
-                Apex::Zone(self.zone_of(name)),
-                Source::Label,
-                true,
-                None,
-            ),
+            Some(zone) => self.push(parsed, name, Apex::Zone(zone), Source::Label, true, None),
             None if is_whole => self.problems.push(format!(
                 "label name {name} lies below no domain of `fqdn`, so it is not answered"
             )),
             None => self.claim(name, Source::Label, true, None),
         }
-    }
-
-    /// The number of the zone that a name lies in.
-    fn zone_of(&self, name: &str) -> usize {
-        let inside = |zone: &Name| Name::parse(name).is_ok_and(|name| name.is_at_or_below(zone));
-        self.options
-            .zones
-            .iter()
-            .position(inside)
-            .unwrap_or_default()
     }
 
     /// A whole name, where its domain is allowed. Returns whether it is.

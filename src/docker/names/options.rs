@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use answer::Name;
 
 use super::{NameTemplate, Source};
+use crate::networks::Network;
 
 /// How names are made of containers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,16 +110,16 @@ pub struct NetworkRule {
     /// Whether networks that fit are left out.
     pub excluded: bool,
     /// Which networks fit.
-    pub matcher: NetworkMatcher,
+    pub(super) matcher: NetworkMatcher,
 }
 
 /// Which networks a [`NetworkRule`] is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NetworkMatcher {
+pub(super) enum NetworkMatcher {
     /// The one with this name.
     Name(String),
     /// Those whose addresses lie in this prefix.
-    Prefix(IpAddr, u8),
+    Prefix(Network),
 }
 
 impl NetworkRule {
@@ -129,15 +130,12 @@ impl NetworkRule {
             Some(rest) => (true, rest),
             None => (false, word),
         };
-        let prefix = word.split_once('/').and_then(|(address, length)| {
-            let address: IpAddr = address.parse().ok()?;
-            let length: u8 = length.parse().ok()?;
-            (length <= if address.is_ipv4() { 32 } else { 128 }).then_some((address, length))
-        });
+        // A word without a slash is a name, also one that could be an address.
+        let network = word.contains('/').then(|| Network::parse(word)).flatten();
         Self {
             excluded,
-            matcher: match prefix {
-                Some((address, length)) => NetworkMatcher::Prefix(address, length),
+            matcher: match network {
+                Some(network) => NetworkMatcher::Prefix(network),
                 None => NetworkMatcher::Name(word.to_owned()),
             },
         }
@@ -146,7 +144,7 @@ impl NetworkRule {
     fn fits(&self, network: &str, address: IpAddr) -> bool {
         match &self.matcher {
             NetworkMatcher::Name(name) => name == network,
-            NetworkMatcher::Prefix(prefix, length) => is_in(address, *prefix, *length),
+            NetworkMatcher::Prefix(network) => network.contains(address),
         }
     }
 }
@@ -157,21 +155,6 @@ pub(super) fn counts(rules: &[NetworkRule], network: &str, address: IpAddr) -> b
     match rules.iter().find(|rule| rule.fits(network, address)) {
         Some(rule) => !rule.excluded,
         None => rules.iter().all(|rule| rule.excluded),
-    }
-}
-
-/// Whether an address lies in a network.
-pub(super) fn is_in(address: IpAddr, prefix: IpAddr, length: u8) -> bool {
-    let equal_bits = |one: u128, two: u128, width: u32| {
-        let rest = width.saturating_sub(u32::from(length));
-        rest >= width || one >> rest == two >> rest
-    };
-    match (address, prefix) {
-        (IpAddr::V4(one), IpAddr::V4(two)) => {
-            equal_bits(one.to_bits().into(), two.to_bits().into(), 32)
-        }
-        (IpAddr::V6(one), IpAddr::V6(two)) => equal_bits(one.to_bits(), two.to_bits(), 128),
-        _ => false,
     }
 }
 

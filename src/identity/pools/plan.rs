@@ -8,7 +8,8 @@ use tokio::time::timeout;
 
 use super::exchange::{Exchangeable, Way};
 use super::{Key, Pools, Running, State, StoreConfig, end};
-use crate::identity::members::{Freshness, Members};
+use crate::freshness::Freshness;
+use crate::identity::members::Members;
 use crate::identity::pool::{self, PoolConfig, PoolHandle};
 
 /// A change of what is configured, without effect until it is committed.

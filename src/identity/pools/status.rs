@@ -2,7 +2,8 @@
 
 use super::{Pools, Running};
 use crate::clock::BootTime;
-use crate::identity::members::{Freshness, Members};
+use crate::freshness::Freshness;
+use crate::identity::members::Members;
 use crate::identity::pool::PoolState;
 use crate::metrics::{Family, Scrape, Source};
 use crate::store::{Epoch, Store};

@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use tempfile::TempDir;
 
 use super::*;
+use crate::freshness::Freshness;
 use crate::identity::address::AddressSelection;
-use crate::identity::members::Freshness;
 use crate::identity::pattern::Pattern;
 use crate::identity::pool::PoolState;
 use crate::store::{Epoch, Slot, Space};

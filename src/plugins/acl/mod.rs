@@ -10,9 +10,9 @@ use std::net::IpAddr;
 
 use answer::{Rcode, RecordType};
 
-use super::networks::Networks;
 use super::zones::Zones;
 use super::{Build, Classes, Exchange, Part, Plugin, Step};
+use crate::networks::Networks;
 
 pub use setup::ACL;
 

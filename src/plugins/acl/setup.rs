@@ -4,7 +4,7 @@ use answer::RecordType;
 use corefile::{Diagnostic, Directive, Token};
 
 use super::{Acl, Action, Rule, Rules};
-use crate::plugins::networks::{Network, Networks};
+use crate::networks::{Network, Networks};
 use crate::plugins::zones::Zones;
 use crate::plugins::{Definition, Setup};
 

@@ -5,13 +5,11 @@
 
 mod publish;
 mod setup;
-#[cfg(test)]
-mod tests;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use answer::{Asked, Lookup, LookupName, Name, RecordType, Zone, respond};
 
@@ -22,7 +20,7 @@ use crate::docker::names::{NameOptions, View};
 use crate::docker::{Endpoint, Pace};
 use crate::identity::address::AddressSelection;
 
-use publish::Published;
+use publish::{DEPARTED, Published};
 
 pub use setup::DOCKER;
 
@@ -50,8 +48,8 @@ struct AnswerOptions {
     audience: Audience,
     /// The order of several addresses.
     rotates: bool,
-    /// How long is answered from memory while the engine is away; [`None`] for ever.
-    stale: Option<Duration>,
+    /// How long is answered from memory while the engine is away.
+    stale: Duration,
     fallthrough: Fallthrough,
 }
 
@@ -85,8 +83,11 @@ struct Snapshot {
     subnets: Vec<Zone>,
     /// Names that were ours a moment ago and are nobody's now. Who asks for one of them means the
     /// container that is just being replaced.
-    departed: Arc<HashMap<Name, std::time::Instant>>,
+    departed: Arc<Departed>,
 }
+
+/// Names in wire form, and when they went.
+type Departed = HashMap<Box<[u8]>, Instant>;
 
 struct Docker {
     answer: AnswerOptions,
@@ -111,7 +112,7 @@ impl Plugin for Docker {
 
     fn request(&self, exchange: &mut Exchange<'_, '_>) -> Step {
         let snapshot = self.published.snapshot.load();
-        let name = exchange.name.clone();
+        let name = &exchange.name;
         let client = snapshot
             .clients
             .get(&exchange.client.peer.ip().to_canonical());
@@ -193,7 +194,7 @@ impl Docker {
         }
         // Top-level domains have a single label too, and no addresses as a rule.
         let wants_address = matches!(exchange.query.qtype, RecordType::A | RecordType::AAAA);
-        let passes = self.answer.bare_passed_on && !snapshot.has_departed(&exchange.name);
+        let passes = self.answer.bare_passed_on && !snapshot.has_departed(exchange);
         if !wants_address || passes {
             return Step::Next;
         }
@@ -257,8 +258,10 @@ impl Snapshot {
         Some((zone, zone.lookup(name, rtype)))
     }
 
-    fn has_departed(&self, name: &LookupName) -> bool {
-        !self.departed.is_empty() && self.departed.contains_key(&name.to_name())
+    fn has_departed(&self, exchange: &Exchange<'_, '_>) -> bool {
+        let since = self.departed.get(exchange.name.as_wire());
+        let now = exchange.client.received;
+        since.is_some_and(|since| now.saturating_duration_since(*since) < DEPARTED)
     }
 }
 

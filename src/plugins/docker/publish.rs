@@ -11,16 +11,16 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use super::{AnswerOptions, Audience, Options, Snapshot, Trust};
+use super::{AnswerOptions, Audience, Departed, Options, Snapshot, Trust};
 use crate::clock::BootTime;
 use crate::current::Current;
 use crate::docker::names::{Names, View};
-use crate::docker::{EngineState, Freshness, follow};
+use crate::docker::{EngineState, follow};
 use crate::identity::address::{self, Addresses};
 use crate::task::Task;
 
 /// How long a name that nobody has any more is remembered.
-const DEPARTED: Duration = Duration::from_secs(60);
+pub(super) const DEPARTED: Duration = Duration::from_secs(60);
 
 /// The most names that are remembered so.
 const MOST_DEPARTED: usize = 10_000;
@@ -66,7 +66,7 @@ struct Publisher {
     names: Names,
     answer: AnswerOptions,
     local: Vec<bool>,
-    departed: Arc<HashMap<Name, Instant>>,
+    departed: Arc<Departed>,
     /// The names of a single label that there are.
     bare: BTreeSet<Name>,
     /// What was warned of.
@@ -129,26 +129,18 @@ impl Publisher {
 
     /// How far the names can be trusted: as far as the engine that is trusted least.
     fn trust(&self, engines: &[EngineState]) -> Trust {
-        let trust = |state: &EngineState| match state.freshness {
-            Freshness::Unknown => Trust::Unknown,
-            Freshness::Current => Trust::Current,
-            Freshness::Away { since } => match self.answer.stale {
-                Some(stale) if BootTime::now().since(since) >= stale => Trust::Expired,
-                _ => Trust::Stale,
-            },
-        };
+        let now = BootTime::now();
+        let trust = |state: &EngineState| Trust::of(state.freshness, now, self.answer.stale);
         let trusts = engines.iter().map(trust);
         trusts.max().unwrap_or(Trust::Unknown)
     }
 
     /// How long until an engine has been away for too long.
     fn expires_in(&self, engines: &[EngineState]) -> Option<Duration> {
-        let stale = self.answer.stale?;
-        let left = engines.iter().filter_map(|state| match state.freshness {
-            Freshness::Away { since } => stale.checked_sub(BootTime::now().since(since)),
-            _ => None,
-        });
-        left.filter(|left| !left.is_zero()).min()
+        let now = BootTime::now();
+        let left = engines.iter();
+        left.filter_map(|state| state.freshness.expires_in(now, self.answer.stale))
+            .min()
     }
 
     /// Keeps names of a single label that have just gone.
@@ -160,10 +152,16 @@ impl Publisher {
         let bare: BTreeSet<Name> = self.names.bare_names().cloned().collect();
         let gone: Vec<Name> = self.bare.difference(&bare).cloned().collect();
         let mut departed = (*self.departed).clone();
-        departed
-            .retain(|name, since| now.duration_since(*since) < DEPARTED && !bare.contains(name));
+        departed.retain(|_, since| now.duration_since(*since) < DEPARTED);
+        for name in &bare {
+            departed.remove(name.as_wire());
+        }
         let room = MOST_DEPARTED.saturating_sub(departed.len());
-        departed.extend(gone.into_iter().take(room).map(|name| (name, now)));
+        departed.extend(
+            gone.into_iter()
+                .take(room)
+                .map(|name| (name.as_wire().into(), now)),
+        );
         self.departed = Arc::new(departed);
         self.bare = bare;
     }

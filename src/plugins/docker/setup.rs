@@ -123,7 +123,8 @@ fn options(directive: &Directive, block: &BlockDraft, found: &mut Diagnostics) -
             bare_passed_on: false,
             audience: Audience::Clients,
             rotates: true,
-            stale: None,
+            // For ever.
+            stale: Duration::MAX,
             fallthrough: Fallthrough::default(),
         },
         endpoints: Vec::new(),
@@ -260,8 +261,8 @@ impl<'r> Reader<'r> {
                 const SYNTAX: &str = "stale DURATION|off";
                 let word = option.one_argument(SYNTAX)?;
                 self.answer.stale = match word.text.as_str() {
-                    "off" => Some(Duration::ZERO),
-                    _ => Some(word.duration(Duration::ZERO..=Duration::MAX)?),
+                    "off" => Duration::ZERO,
+                    _ => word.duration(Duration::ZERO..=Duration::MAX)?,
                 };
             }
             "health" => {

@@ -14,6 +14,7 @@ use super::record::{Lease, Record};
 use super::tree::Tree;
 use crate::clock::BootTime;
 use crate::current::Current;
+use crate::freshness::Freshness;
 use crate::plugins::trust::Trust;
 use crate::store::etcd::{EtcdOptions, EtcdPrefix, KeyAndValue, PrefixFeed, Skipped};
 use crate::task::Task;
@@ -115,7 +116,8 @@ impl Records {
     async fn run(mut self, mut news: mpsc::Receiver<PrefixFeed>) {
         loop {
             self.look_up();
-            let expiry = self.expires_in(BootTime::now());
+            let freshness = self.freshness();
+            let expiry = freshness.expires_in(BootTime::now(), self.terms.stale);
             tokio::select! {
                 message = news.recv() => match message {
                     Some(message) => self.take_in(message).await,
@@ -257,12 +259,7 @@ impl Records {
     }
 
     fn publish(&self) {
-        let trust = match self.away {
-            _ if !self.heard => Trust::Unknown,
-            None => Trust::Current,
-            Some(since) if BootTime::now().since(since) < self.terms.stale => Trust::Stale,
-            Some(_) => Trust::Expired,
-        };
+        let trust = Trust::of(self.freshness(), BootTime::now(), self.terms.stale);
         self.current.replace(Snapshot {
             tree: self.tree.clone(),
             trust,
@@ -270,11 +267,12 @@ impl Records {
         });
     }
 
-    /// How long until the records have been stale for too long; [`None`] where they are not stale
-    /// or have been for too long already.
-    fn expires_in(&self, now: BootTime) -> Option<Duration> {
-        let left = self.terms.stale.checked_sub(now.since(self.away?))?;
-        (!left.is_zero()).then_some(left)
+    fn freshness(&self) -> Freshness {
+        match self.away {
+            _ if !self.heard => Freshness::Unknown,
+            None => Freshness::Current,
+            Some(since) => Freshness::Away { since },
+        }
     }
 }
 

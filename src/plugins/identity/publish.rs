@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use super::{AnswerOptions, PoolNames, Snapshot, Trust};
 use crate::clock::BootTime;
 use crate::current::Current;
-use crate::identity::members::{Freshness, Members};
+use crate::identity::members::Members;
 use crate::identity::names::{Names, ReverseNames};
 use crate::identity::pattern::Pattern;
 
@@ -132,14 +132,7 @@ impl Source {
             apex: self.followed.pattern.apex(),
             zone: self.names.zone().clone(),
             reverse: self.reverse.zone().clone(),
-            trust: match self.members.freshness {
-                Freshness::Unknown => Trust::Unknown,
-                Freshness::Current => Trust::Current,
-                Freshness::Away { since } if now.since(since) < self.followed.answer.stale => {
-                    Trust::Stale
-                }
-                Freshness::Away { .. } => Trust::Expired,
-            },
+            trust: Trust::of(self.members.freshness, now, self.followed.answer.stale),
             fallthrough: self.followed.answer.fallthrough.clone(),
         }
     }
@@ -147,10 +140,7 @@ impl Source {
     /// How long until the names are stale for too long; [`None`] where they are not stale or have
     /// been for too long already.
     fn expires_in(&self, now: BootTime) -> Option<Duration> {
-        let Freshness::Away { since } = self.members.freshness else {
-            return None;
-        };
-        let left = self.followed.answer.stale.checked_sub(now.since(since))?;
-        (!left.is_zero()).then_some(left)
+        let freshness = self.members.freshness;
+        freshness.expires_in(now, self.followed.answer.stale)
     }
 }

@@ -12,9 +12,9 @@ use std::sync::Arc;
 
 use answer::{Rcode, RecordType, Reply, Section, WrittenSet};
 
-use super::networks::Network;
 use super::{After, Exchange, Plugin, Step};
 use crate::current::Current;
+use crate::networks::Network;
 use crate::task::Task;
 use weights::Weights;
 

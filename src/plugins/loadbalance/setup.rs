@@ -7,7 +7,7 @@ use corefile::{Diagnostic, Directive, Token};
 
 use super::weights::follow;
 use super::{LoadBalance, Policy};
-use crate::plugins::networks::Network;
+use crate::networks::Network;
 use crate::plugins::{BlockDraft, Build, Definition, Part, Plugin, Setup};
 
 /// See the module.

@@ -1,4 +1,4 @@
-//! Networks that directives name, and whether an address lies in one.
+//! Networks as people write them, and whether an address lies in one.
 
 use std::net::IpAddr;
 
@@ -22,7 +22,8 @@ impl Network {
         })
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// The same of a text; [`None`] where it is no network.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (address, length) = match text.split_once('/') {
             Some((address, length)) => (address, Some(length)),
             None => (text, None),
@@ -34,15 +35,20 @@ impl Network {
             Some(_) => return None,
             None => bits,
         };
-        let first = masked(address, length.min(bits));
+        (length <= bits).then(|| Self::new(address, length))
+    }
+
+    /// The network with the first bits of an address, as many as it has at most.
+    pub(crate) fn new(address: IpAddr, length: u8) -> Self {
+        let length = length.min(bits(address));
+        let first = masked(address, length);
         match (address, address.to_canonical()) {
-            _ if length > bits => None,
             // Of a part of IPv6's addresses that is written like IPv4's.
-            (IpAddr::V6(_), IpAddr::V4(_)) if length >= 96 => Some(Self {
+            (IpAddr::V6(_), IpAddr::V4(_)) if length >= 96 => Self {
                 first: first.to_canonical(),
                 length: length - 96,
-            }),
-            _ => Some(Self { first, length }),
+            },
+            _ => Self { first, length },
         }
     }
 
