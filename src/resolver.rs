@@ -130,6 +130,7 @@ impl Resolver {
             client: &self.client,
             reply,
             origin: Origin::default(),
+            fleeting: false,
             failure: None,
             deadline: None,
             answered_by: None,

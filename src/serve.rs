@@ -125,6 +125,7 @@ fn route(
         client,
         reply,
         origin: Origin::default(),
+        fleeting: false,
         failure: None,
         deadline: None,
         answered_by: None,

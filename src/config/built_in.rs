@@ -1,5 +1,6 @@
 //! The configuration of a start without a Corefile: the node claims a name on this machine and
-//! answers for it, and asks the machine's own name servers about all other names.
+//! answers for it and for this machine's containers, and asks the machine's own name servers about
+//! all other names.
 
 use std::fmt::Write as _;
 use std::io::{self, Read};
@@ -7,6 +8,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::{DNS_PORT, Text};
+use crate::docker::Places;
+use crate::docker::places::ThisMachine;
 use crate::plugins::forward;
 use crate::reason;
 
@@ -27,8 +30,9 @@ const NAME: &str = "
         store local
     }";
 
-/// Who may ask about the names of others. A server that asks others for everybody is abused to flood
-/// third parties, and nobody has said here whom this one is for.
+/// Who may ask about everything else. A server that asks others for everybody is abused to flood
+/// third parties, and what containers there are is nobody's business; nobody has said here whom this
+/// one is for. Containers' own networks are private ones.
 const PRIVATE_CLIENTS: &str = "
     acl cluster.internal {
         allow
@@ -37,8 +41,11 @@ const PRIVATE_CLIENTS: &str = "
         allow net 127.0.0.0/8 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 169.254.0.0/16
         allow net ::1 fc00::/7 fe80::/10
         block
-    }
-    cache";
+    }";
+
+/// The names of containers.
+const CONTAINERS: &str = "
+    docker";
 
 /// Reads which name servers this machine has, and makes the configuration for a server on `port`.
 pub(super) fn text(port: u16) -> Text {
@@ -47,12 +54,12 @@ pub(super) fn text(port: u16) -> Text {
         file.take(MOST_BYTES).read_to_string(&mut text)?;
         Ok(text)
     });
-    with(read, port)
+    with(read, port, Places::usual(&ThisMachine).map(drop))
 }
 
-/// The same, for what was read.
-fn with(resolv_conf: io::Result<String>, port: u16) -> Text {
-    let (servers, remark) = match resolv_conf {
+/// The same, for what was read, and for what is wrong with where the engine is said to be.
+fn with(resolv_conf: io::Result<String>, port: u16, engine: Result<(), String>) -> Text {
+    let (servers, mut remark) = match resolv_conf {
         Ok(text) => {
             let mut servers = forward::other_servers(&text, port);
             servers.truncate(MOST_SERVERS);
@@ -73,20 +80,31 @@ fn with(resolv_conf: io::Result<String>, port: u16) -> Text {
             (Vec::new(), remark)
         }
     };
+    let containers = match engine {
+        Ok(()) => true,
+        Err(problem) => {
+            // Nobody has asked for containers here: all else is served.
+            remark = format!("No names of containers: {problem}\n{remark}");
+            false
+        }
+    };
     Text {
         name: "built-in".to_owned(),
         directory: PathBuf::new(),
-        text: corefile(&servers),
+        text: corefile(&servers, containers),
         remark: Some(remark),
     }
 }
 
 /// The Corefile that asks these servers, in this order.
-fn corefile(servers: &[SocketAddr]) -> String {
+fn corefile(servers: &[SocketAddr], containers: bool) -> String {
     let mut text = format!(". {{\n    errors{NAME}");
+    if containers {
+        text.push_str(CONTAINERS);
+    }
+    text.push_str(PRIVATE_CLIENTS);
     if !servers.is_empty() {
-        text.push_str(PRIVATE_CLIENTS);
-        text.push_str("\n    forward .");
+        text.push_str("\n    cache\n    forward .");
         for server in servers {
             // Writing to a string does not fail.
             let _ = write!(text, " {server}");
@@ -111,7 +129,7 @@ mod tests {
     use crate::config::check;
 
     fn remark(resolv_conf: &str, port: u16) -> String {
-        with(Ok(resolv_conf.to_owned()), port)
+        with(Ok(resolv_conf.to_owned()), port, Ok(()))
             .remark
             .unwrap_or_default()
     }
@@ -128,22 +146,34 @@ mod tests {
             "no such line\nnameserver\nnameserver x\n",
         ] {
             for port in [DNS_PORT, 1053] {
-                let text = with(Ok(resolv_conf.to_owned()), port);
+                let text = with(Ok(resolv_conf.to_owned()), port, Ok(()));
                 let mut sources = corefile::Sources::new();
                 let checked = check(&mut sources, &text, port, &corefile::ProcessEnvironment);
                 let warnings = checked.map(|configuration| configuration.warnings.len());
                 assert_eq!(warnings, Ok(0), "{resolv_conf:?}\n{}", text.text);
             }
         }
-        let unreadable = with(Err(io::ErrorKind::NotFound.into()), DNS_PORT);
-        assert_eq!(unreadable.text, corefile(&[]));
+        let unreadable = with(Err(io::ErrorKind::NotFound.into()), DNS_PORT, Ok(()));
+        assert_eq!(unreadable.text, corefile(&[], true));
+    }
+
+    /// If this fails, a wrong DOCKER_HOST keeps the server from starting, though nobody has asked it
+    /// for containers, or nobody learns why these have no names.
+    #[test]
+    fn it_does_without_an_engine_that_is_no_address() {
+        let problem = "DOCKER_HOST=fd://: fd:// is none of them".to_owned();
+        let text = with(Ok(String::new()), DNS_PORT, Err(problem.clone()));
+        assert!(!text.text.contains("docker"), "{}", text.text);
+        let remark = text.remark.unwrap();
+        let expected = format!("No names of containers: {problem}\nForwarding nothing");
+        assert!(remark.starts_with(&expected), "{remark}");
     }
 
     /// If this fails, the page about the Corefile shows another one than is used.
     #[test]
     fn it_is_what_the_page_shows() {
         let server = "198.51.100.1:53";
-        let text = corefile(&[server.parse().unwrap()]).replace(server, RESOLV_CONF);
+        let text = corefile(&[server.parse().unwrap()], true).replace(server, RESOLV_CONF);
         let shown: String = text.lines().map(|line| format!("    {line}\n")).collect();
         assert!(
             include_str!("../../docs/corefile.md").contains(&shown),
@@ -177,7 +207,7 @@ mod tests {
             to("198.51.100.1, 198.51.100.2, 198.51.100.3")
         );
         assert_eq!(
-            with(Err(io::ErrorKind::PermissionDenied.into()), 53)
+            with(Err(io::ErrorKind::PermissionDenied.into()), 53, Ok(()))
                 .remark
                 .as_deref(),
             Some("Forwarding nothing: cannot read /etc/resolv.conf: permission denied")

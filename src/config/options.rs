@@ -19,8 +19,8 @@ pub enum Origin {
     File(PathBuf),
     /// Standard input, read once at the start.
     StandardInput,
-    /// What is served without a Corefile: a name for this node, and what this machine's own name
-    /// servers say of other names.
+    /// What is served without a Corefile: a name for this node, those of its containers, and what
+    /// this machine's own name servers say of other names.
     BuiltIn,
 }
 

@@ -15,6 +15,7 @@ use super::client::{Client, EngineError};
 use super::container::Container;
 use super::endpoint::Endpoint;
 use super::events::{Events, Hint};
+use super::places::Places;
 use crate::clock::BootTime;
 use crate::freshness::Freshness;
 
@@ -65,6 +66,8 @@ pub struct EngineState {
     pub freshness: Freshness,
     /// The engine, once it has been reached.
     pub engine: Option<EngineInfo>,
+    /// Whether there should be an engine: somebody has said so, or its socket is there.
+    pub expected: bool,
     /// How many containers run that the engine could not show.
     pub unreadable: usize,
     /// Why it cannot be reached, in one line.
@@ -93,14 +96,17 @@ pub struct Network {
     pub gateways: Vec<IpAddr>,
 }
 
-/// Follows the first engine of `endpoints` that is there, until nobody listens any more. Whatever
+/// Follows the first engine of `places` that is there, until nobody listens any more. Whatever
 /// goes wrong is said once per cause, and tried again.
-pub async fn follow(endpoints: Vec<Endpoint>, pace: Pace, state: watch::Sender<EngineState>) {
+pub async fn follow(places: Places, pace: Pace, state: watch::Sender<EngineState>) {
     let mut pause = pace.reconnect.0;
     let mut said: Option<String> = None;
     let mut lost = false;
     loop {
-        let (endpoint, result) = attempt(&endpoints, pace, &state, &mut lost).await;
+        let expected = places.are_promising();
+        state
+            .send_if_modified(|state| std::mem::replace(&mut state.expected, expected) != expected);
+        let (endpoint, result) = attempt(&places, pace, &state, &mut lost).await;
         let reached = state.borrow().freshness == Freshness::Current;
         if reached {
             (pause, said) = (pace.reconnect.0, None);
@@ -108,18 +114,24 @@ pub async fn follow(endpoints: Vec<Endpoint>, pace: Pace, state: watch::Sender<E
         let error = result
             .err()
             .map_or_else(|| "it was left".to_owned(), |error| error.to_string());
-        state.send_modify(|state| {
+        state.send_if_modified(|state| {
             if reached {
                 state.freshness = Freshness::Away {
                     since: BootTime::now(),
                 };
             }
-            state.trouble = Some(error.as_str().into());
+            let is_new = state.trouble.as_deref() != Some(error.as_str());
+            if is_new {
+                state.trouble = Some(error.as_str().into());
+            }
+            reached || is_new
         });
         if said.as_ref() != Some(&error) {
             match lost {
                 true => warn!("docker: {error}; names of containers are answered as they were"),
-                false => warn!("docker: {error}"),
+                false if expected => warn!("docker: {error}"),
+                // Most machines have none, and nobody has said that this one has.
+                false => info!("docker: {error}"),
             }
             said = Some(error);
         }
@@ -140,13 +152,12 @@ pub async fn follow(endpoints: Vec<Endpoint>, pace: Pace, state: watch::Sender<E
 
 /// One connection to an engine, from its beginning to its end.
 async fn attempt(
-    endpoints: &[Endpoint],
+    places: &Places,
     pace: Pace,
     state: &watch::Sender<EngineState>,
     lost: &mut bool,
 ) -> (Option<Endpoint>, Result<(), EngineError>) {
-    let there = endpoints.iter().find(|endpoint| endpoint.is_there());
-    let Some(endpoint) = there.or(endpoints.first()) else {
+    let Some(endpoint) = places.found().or(places.endpoints.first()) else {
         return (None, Err(EngineError::new("no engine to ask")));
     };
     let follower = async {
@@ -463,6 +474,7 @@ impl<'s> Follower<'s> {
             networks: self.networks.clone(),
             freshness: Freshness::Current,
             engine: Some(engine),
+            expected: true,
             unreadable: self.unreadable.len(),
             trouble: None,
         };

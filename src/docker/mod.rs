@@ -11,8 +11,10 @@ pub mod endpoint;
 pub mod events;
 pub mod follow;
 pub mod names;
+pub mod places;
 pub mod survey;
 
 pub use container::{Attachment, Container, Health, NetworkMode, Port, Published};
 pub use endpoint::{Endpoint, TlsFiles};
 pub use follow::{EngineInfo, EngineState, Network, Pace, follow};
+pub use places::Places;

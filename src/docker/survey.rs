@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::names::{Line, NameOptions, Names};
-use super::{Endpoint, EngineState, Pace, follow};
+use super::{EngineState, Pace, Places, follow};
 use crate::freshness::Freshness;
 use crate::identity::address::{self, AddressSelection};
 
@@ -16,8 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Where containers are, and how names are made of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Survey {
-    /// The engines; each is the first of some that is there.
-    pub engines: Vec<Vec<Endpoint>>,
+    /// The engines.
+    pub engines: Vec<Places>,
     /// How names are made.
     pub names: NameOptions,
     /// The addresses of this machine that count.
@@ -60,9 +60,9 @@ impl Survey {
     }
 }
 
-fn begin(endpoints: Vec<Endpoint>) -> watch::Receiver<EngineState> {
+fn begin(places: Places) -> watch::Receiver<EngineState> {
     let (sender, receiver) = watch::channel(EngineState::default());
-    tokio::spawn(follow(endpoints, Pace::default(), sender));
+    tokio::spawn(follow(places, Pace::default(), sender));
     receiver
 }
 

@@ -26,6 +26,9 @@ pub struct Exchange<'q, 'b> {
     pub reply: Reply<'b>,
     /// Where the answer comes from.
     pub origin: Origin,
+    /// Whether the answer is not to be kept: a plugin that has passed the query on may have another
+    /// one at any moment.
+    pub fleeting: bool,
     /// Why the query could not be answered as it should, for the log: one line.
     pub failure: Option<Box<str>>,
     /// When waiting ends at the latest, if a plugin says so: the client is told SERVFAIL then.

@@ -187,6 +187,7 @@ impl Deferred {
                     client: &client,
                     reply: Reply::start_roomy(&query, limits, &mut out).ok()?,
                     origin: Origin::default(),
+                    fleeting: false,
                     failure: None,
                     deadline,
                     answered_by,

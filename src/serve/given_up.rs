@@ -68,6 +68,7 @@ impl GivenUp {
             client: &self.client,
             reply: Reply::start(query, limits(self.client.transport), out).ok()?,
             origin: Origin::default(),
+            fleeting: false,
             failure: None,
             deadline: None,
             answered_by: None,

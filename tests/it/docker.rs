@@ -250,6 +250,11 @@ fn an_engine_that_comes_late_is_waited_for() {
         .udp(callsign.address());
     assert_eq!(reply.rcode, SERVFAIL, "{reply:?}");
     assert_eq!(reply.extended_errors, [14], "{reply:?}");
+    // Somebody has said that there is an engine: it may have these too.
+    for (name, rtype) in [("a", "A"), ("2.0.17.172.in-addr.arpa", "PTR")] {
+        let reply = ask(callsign.address(), name, rtype);
+        assert_eq!(reply.rcode, SERVFAIL, "{reply:?}");
+    }
 
     // It listens, but does not answer yet.
     engine.hang(true);

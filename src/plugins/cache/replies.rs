@@ -86,7 +86,8 @@ impl Cache {
         let key = self.key(exchange)?.to_key();
         let keeps = |table: &Table| {
             let disabled = table.disabled.as_ref();
-            disabled.is_none_or(|zones| zones.find(&exchange.name).is_none())
+            let enabled = disabled.is_none_or(|zones| zones.find(&exchange.name).is_none());
+            enabled && !exchange.fleeting
         };
         Some(Question {
             key,

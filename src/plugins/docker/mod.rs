@@ -16,19 +16,22 @@ use answer::{Asked, Lookup, LookupName, Name, RecordType, Zone, respond};
 use super::trust::Trust;
 use super::zones::Fallthrough;
 use super::{Build, Exchange, Part, Plugin, Step};
+use crate::config::reverse;
 use crate::docker::names::{NameOptions, View};
-use crate::docker::{Endpoint, Pace};
+use crate::docker::{Pace, Places};
 use crate::identity::address::AddressSelection;
 
 use publish::{DEPARTED, Published};
 
 pub use setup::DOCKER;
 
+/// Where engines make their networks, if nobody says otherwise (RFC 1918, RFC 4193).
+const PRIVATE: &[&str] = &["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
+
 /// What the directive says.
 #[derive(Clone, Debug)]
 struct Options {
-    /// The engines; each is the first of some that is there.
-    engines: Vec<Vec<Endpoint>>,
+    engines: Vec<Places>,
     names: NameOptions,
     answer: AnswerOptions,
     host: Vec<AddressSelection>,
@@ -68,7 +71,12 @@ impl Part for Options {
     fn build(self: Box<Self>, build: &mut Build<'_>) -> Result<Box<dyn Plugin>, String> {
         let answer = self.answer.clone();
         let published = publish::publish(*self, build.runtime);
-        Ok(Box::new(Docker { answer, published }))
+        let private = PRIVATE.iter().filter_map(|it| reverse::zones(it).ok());
+        Ok(Box::new(Docker {
+            answer,
+            private: private.flatten().collect(),
+            published,
+        }))
     }
 }
 
@@ -76,6 +84,8 @@ impl Part for Options {
 #[derive(Debug)]
 struct Snapshot {
     trust: Trust,
+    /// Whether there should be an engine that was not heard of yet.
+    awaited: bool,
     all: View,
     /// What clients with these addresses see before that.
     clients: HashMap<IpAddr, View>,
@@ -91,6 +101,8 @@ type Departed = HashMap<Box<[u8]>, Instant>;
 
 struct Docker {
     answer: AnswerOptions,
+    /// The reverse zones of [`PRIVATE`] networks.
+    private: Vec<Name>,
     published: Published,
 }
 
@@ -127,6 +139,9 @@ impl Plugin for Docker {
                 return self.inside(&snapshot, Some(found), exchange);
             }
         }
+        if snapshot.trust == Trust::Unknown {
+            return self.unheard(&snapshot, exchange);
+        }
         if self.answer.bare && name.label_count() == 1 {
             return self.single_label(&snapshot, client, exchange);
         }
@@ -154,10 +169,26 @@ impl Docker {
                 return step;
             }
             if self.answer.fallthrough.applies(&exchange.name) {
+                exchange.fleeting = true;
                 return Step::Next;
             }
         }
         self.write(snapshot, zone, lookup, exchange)
+    }
+
+    /// Answers for a name outside of our zones before an engine was heard of. Where there should be
+    /// one, nobody can say that the name is not a container's. Most machines have none, and then
+    /// others know.
+    fn unheard(&self, snapshot: &Snapshot, exchange: &mut Exchange<'_, '_>) -> Step {
+        let name = &exchange.name;
+        let is_bare = self.answer.bare && name.label_count() == 1 && wants_address(exchange);
+        let may_be_ours = is_bare && !self.answer.bare_passed_on
+            || self.private.iter().any(|zone| name.is_at_or_below(zone));
+        if !(snapshot.awaited && may_be_ours) {
+            exchange.fleeting = is_bare;
+            return Step::Next;
+        }
+        snapshot.trust.apply(exchange).unwrap_or(Step::Next)
     }
 
     fn write(
@@ -193,9 +224,9 @@ impl Docker {
             return self.inside(snapshot, Some(found), exchange);
         }
         // Top-level domains have a single label too, and no addresses as a rule.
-        let wants_address = matches!(exchange.query.qtype, RecordType::A | RecordType::AAAA);
         let passes = self.answer.bare_passed_on && !snapshot.has_departed(exchange);
-        if !wants_address || passes {
+        if !wants_address(exchange) || passes {
+            exchange.fleeting = passes;
             return Step::Next;
         }
         self.inside(snapshot, found, exchange)
@@ -263,6 +294,10 @@ impl Snapshot {
         let now = exchange.client.received;
         since.is_some_and(|since| now.saturating_duration_since(*since) < DEPARTED)
     }
+}
+
+fn wants_address(exchange: &Exchange<'_, '_>) -> bool {
+    matches!(exchange.query.qtype, RecordType::A | RecordType::AAAA)
 }
 
 fn has_records(zone: &Zone, name: &LookupName) -> bool {

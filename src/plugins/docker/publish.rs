@@ -15,7 +15,8 @@ use super::{AnswerOptions, Audience, Departed, Options, Snapshot, Trust};
 use crate::clock::BootTime;
 use crate::current::Current;
 use crate::docker::names::{Names, View};
-use crate::docker::{EngineState, follow};
+use crate::docker::{EngineState, Places, follow};
+use crate::freshness::Freshness;
 use crate::identity::address::{self, Addresses};
 use crate::task::Task;
 
@@ -41,17 +42,14 @@ pub(super) fn publish(options: Options, runtime: &Handle) -> Published {
     let mut publisher = Publisher {
         names: Names::new(options.names.clone(), serial),
         answer: options.answer.clone(),
-        local: options
-            .engines
-            .iter()
-            .map(|engines| engines.iter().all(crate::docker::Endpoint::is_local))
-            .collect(),
+        local: options.engines.iter().map(Places::are_local).collect(),
         departed: Arc::default(),
         bare: BTreeSet::new(),
         warned: BTreeSet::new(),
         introduced: vec![false; options.engines.len()],
     };
-    let snapshot = Arc::new(Current::new(publisher.snapshot(&[], &[])));
+    let unheard: Vec<EngineState> = options.engines.iter().map(unheard).collect();
+    let snapshot = Arc::new(Current::new(publisher.snapshot(&unheard, &[])));
     let target = snapshot.clone();
     let work = Task::start(runtime, async move {
         publisher.run(options, &target).await;
@@ -82,9 +80,9 @@ impl Publisher {
         // All of it ends with this future.
         let mut work = JoinSet::new();
         let mut engines = Vec::new();
-        for endpoints in options.engines {
-            let (sender, receiver) = watch::channel(EngineState::default());
-            work.spawn(follow(endpoints, options.pace, sender));
+        for places in options.engines {
+            let (sender, receiver) = watch::channel(unheard(&places));
+            work.spawn(follow(places, options.pace, sender));
             work.spawn(tell(receiver.clone(), changed.clone()));
             engines.push(receiver);
         }
@@ -119,6 +117,7 @@ impl Publisher {
         }
         Snapshot {
             trust: self.trust(engines),
+            awaited: engines.iter().any(is_awaited),
             all: self.names.all().clone(),
             clients,
             reverse: self.names.reverse().clone(),
@@ -207,6 +206,19 @@ impl Publisher {
             }
         }
     }
+}
+
+/// What is known of an engine before it is asked.
+fn unheard(places: &Places) -> EngineState {
+    EngineState {
+        expected: places.are_promising(),
+        ..EngineState::default()
+    }
+}
+
+/// Whether there should be an engine that was not heard of yet.
+fn is_awaited(state: &EngineState) -> bool {
+    state.expected && state.freshness == Freshness::Unknown
 }
 
 /// Tells of every change of a value.

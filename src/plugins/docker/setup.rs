@@ -11,12 +11,12 @@ use super::super::zones::{Fallthrough, Zones};
 use super::super::{BlockDraft, Definition, Setup};
 use super::{AnswerOptions, Audience, Options};
 use crate::config;
-use crate::docker::endpoint::ThisMachine;
 use crate::docker::names::{
     Compat, HealthPolicy, NameOptions, NameTemplate, NetworkRule, Pointer, Source,
 };
+use crate::docker::places::ThisMachine;
 use crate::docker::survey::Survey;
-use crate::docker::{Endpoint, Pace, TlsFiles};
+use crate::docker::{Endpoint, Pace, Places, TlsFiles};
 use crate::identity::address::AddressSelection;
 
 /// See [`super`].
@@ -353,10 +353,10 @@ impl<'r> Reader<'r> {
         }
     }
 
-    fn engines(&mut self, directive: &Directive) -> Option<Vec<Vec<Endpoint>>> {
+    fn engines(&mut self, directive: &Directive) -> Option<Vec<Places>> {
         if self.endpoints.is_empty() {
-            return match Endpoint::candidates(&ThisMachine) {
-                Ok(candidates) => Some(vec![candidates]),
+            return match Places::usual(&ThisMachine) {
+                Ok(places) => Some(vec![places]),
                 Err(message) => {
                     self.found
                         .push(Diagnostic::error(directive.name.span, message));
@@ -367,7 +367,7 @@ impl<'r> Reader<'r> {
         let mut engines = Vec::new();
         for word in std::mem::take(&mut self.endpoints) {
             match Endpoint::parse(&word.text, self.tls.as_ref()) {
-                Ok(endpoint) => engines.push(vec![endpoint]),
+                Ok(endpoint) => engines.push(Places::named(endpoint)),
                 Err(message) => {
                     let error = format!("{} is no engine's address", word.shown());
                     self.found

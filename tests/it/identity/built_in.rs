@@ -7,6 +7,7 @@ use nix::sys::signal::Signal;
 use super::namespace::Namespace;
 use super::network::machines;
 use super::*;
+use crate::support::engine::{Container, Dialect, Engine};
 
 /// A name server that knows an address for every name, also for those that are none of its business.
 const EVERYTHING: &str = "\
@@ -14,6 +15,9 @@ const EVERYTHING: &str = "\
     bind {address}
     template IN A {
         answer \"{{.Name}} 60 IN A 192.0.2.7\"
+    }
+    template IN PTR {
+        answer \"{{.Name}} 60 IN PTR elsewhere.example.\"
     }
 }
 ";
@@ -74,6 +78,56 @@ fn other_names_are_asked_of_the_machines_name_servers() {
     }
     let text = network.run(&format!("dig +short node1.cluster.internal TXT {outside}"));
     assert!(text.contains("slot=1"), "{text}");
+}
+
+/// If this fails, a machine without containers is disturbed by the search for them: other names are not
+/// answered, or the log fills. Or an engine that is installed later needs a restart, or strangers are
+/// told what runs here.
+#[test]
+fn containers_have_names_as_soon_as_there_is_an_engine() {
+    let machines = machines();
+    let _upstream = name_server(&machines[0], "10.9.0.1");
+    let network = &machines[1];
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    with_name_servers(network, &folder, "nameserver 10.9.0.1\n");
+    let engine = Engine::absent(Dialect::DEBIAN);
+    let rabbit = Container::new("shop-mq-1").hostname("rabbit_1");
+    engine.run_silently([rabbit.network("bridge", "127.0.1.1", &[])]);
+    let sockets = engine.socket();
+    let sockets = sockets.parent().expect("a folder").display();
+    let sockets = format!("XDG_RUNTIME_DIR={sockets}");
+    let callsign = network.bare_callsign(network.place(), &["env", &sockets], &[]);
+    assert_eq!(held(&callsign), "node1.cluster.internal.");
+    callsign.says("docker: no engine at unix:///var/run/docker.sock");
+    let here = "@127.0.0.1";
+    for name in ["rabbit_1", "www.example.org"] {
+        network.says(&format!("dig +short {name} {here}"), "192.0.2.7\n");
+    }
+    let unknown = header(network, &format!("rabbit_1.docker {here}"));
+    assert!(unknown.contains("SERVFAIL"), "{unknown}");
+    network.says(
+        &format!("dig +short -x 172.17.0.2 {here}"),
+        "elsewhere.example.\n",
+    );
+
+    engine.appear();
+    callsign.says("docker: engine ");
+    for name in ["rabbit_1", "rabbit_1.docker", "shop-mq-1.docker"] {
+        network.says(&format!("dig +short {name} {here}"), "127.0.1.1\n");
+    }
+    machines[0].says("dig +short rabbit_1.docker @10.9.0.2", "127.0.1.1\n");
+    let reverse = format!("dig +short -x 127.0.1.1 {here}");
+    network.says(&reverse, "rabbit_1.docker.\n");
+    let nobody = header(network, &format!("rabbit_2 {here}"));
+    assert!(nobody.contains("NXDOMAIN"), "{nobody}");
+    network.run("ip addr add 198.51.100.9/32 dev lo");
+    for name in ["rabbit_1.docker", "rabbit_1"] {
+        let refused = header(network, &format!("{name} -b 198.51.100.9 @198.51.100.9"));
+        assert!(refused.contains("REFUSED"), "{refused}");
+    }
+    let said = callsign.said();
+    let before = said.split("docker: engine ").next().unwrap_or_default();
+    assert_eq!(before.matches("docker: ").count(), 1, "{said}");
 }
 
 /// If this fails, who has systemd-resolved or another resolver on port 53 of a loopback address gets

@@ -1,5 +1,6 @@
 //! A machine within the machine: network interfaces and ports of its own, and a `/var/lib` of its
-//! own, so that a test can take port 53 and the machine's folder.
+//! own, so that a test can take port 53 and the machine's folder. A container engine of the real machine
+//! is not seen in it.
 
 use std::process::{Command, Stdio};
 
@@ -23,7 +24,10 @@ impl Namespace {
     pub(super) fn new() -> Self {
         let mut command = Command::new("unshare");
         command.args(["--net", "--mount", "sh", "-c"]).arg(
-            "mount -t tmpfs -o mode=755 none /var/lib && ip link set lo up && echo ready && exec sleep 3600",
+            "mount -t tmpfs -o mode=755 none /var/lib && ip link set lo up && \
+             if [ -e /run/docker.sock ] || [ -e /run/podman ]; \
+             then mount -t tmpfs -o mode=755 none /run; fi && \
+             echo ready && exec sleep 3600",
         );
         let keeper = Running::start(&mut command);
         eventually("namespaces can be made by root", || {
@@ -93,6 +97,10 @@ impl Namespace {
             .env_remove("CALLSIGN_LOG")
             .env_remove("XDG_STATE_HOME")
             .env_remove("STATE_DIRECTORY")
+            .env_remove("XDG_RUNTIME_DIR")
+            .env_remove("DOCKER_HOST")
+            .env_remove("DOCKER_CONTEXT")
+            .env_remove("DOCKER_CONFIG")
             .env("HOME", place.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
