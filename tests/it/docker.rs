@@ -42,13 +42,13 @@ pub(crate) fn until(callsign: &Callsign, name: &str, expected: &[&str]) -> Reply
     })
 }
 
-fn is_as_expected(reply: &Reply, expected: &[&str]) -> bool {
+pub(crate) fn is_as_expected(reply: &Reply, expected: &[&str]) -> bool {
     let rcode = if expected.is_empty() { NXDOMAIN } else { 0 };
     reply.rcode == rcode && addresses(reply) == expected
 }
 
 /// The same now.
-fn now(callsign: &Callsign, name: &str, expected: &[&str]) {
+pub(crate) fn now(callsign: &Callsign, name: &str, expected: &[&str]) {
     let reply = ask(callsign.address(), name, "A");
     assert!(is_as_expected(&reply, expected), "{expected:?}: {reply:?}");
 }

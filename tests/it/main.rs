@@ -10,6 +10,7 @@ mod admin;
 mod cache;
 mod differential;
 mod docker;
+mod docker_engine;
 mod docker_schedule;
 mod documents;
 mod etcd;

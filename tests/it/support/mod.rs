@@ -10,6 +10,7 @@ pub(crate) mod gate;
 pub(crate) mod http;
 pub(crate) mod https;
 pub(crate) mod ports;
+pub(crate) mod real_engine;
 pub(crate) mod run;
 pub(crate) mod upstream;
 
