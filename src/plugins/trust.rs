@@ -71,9 +71,13 @@ impl Trust {
         }
     }
 
-    /// The whole answer about a name that is missing, where it may have come since.
+    /// The whole answer about a name that is missing, where it may be there all the same or may
+    /// have come since.
     pub fn miss(self, exchange: &mut Exchange<'_, '_>) -> Option<Step> {
-        (self == Self::Stale).then(|| fail(exchange, NETWORK_ERROR, "who keeps the names is away"))
+        match self {
+            Self::Stale => Some(fail(exchange, NETWORK_ERROR, "who keeps the names is away")),
+            trust => trust.apply(exchange),
+        }
     }
 }
 

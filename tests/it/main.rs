@@ -12,6 +12,7 @@ mod differential;
 mod docker;
 mod docker_engine;
 mod docker_schedule;
+mod docker_several;
 mod documents;
 mod etcd;
 mod examples;

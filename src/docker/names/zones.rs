@@ -1,6 +1,6 @@
 //! All claims of all containers, and the zones that come of them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -244,6 +244,18 @@ impl Names {
     pub fn bare_names(&self) -> impl Iterator<Item = &Name> {
         let bare = self.by_name.range((Apex::Bare, Name::root())..);
         bare.map(|((_, name), _)| name)
+    }
+
+    /// The names in wire form that containers of some engines claim, and those that their
+    /// addresses have backwards.
+    pub fn claimed_in(&self, is_meant: impl Fn(usize) -> bool) -> HashSet<Box<[u8]>> {
+        let mut names = HashSet::new();
+        for (_, entry) in self.entries.iter().filter(|((it, _), _)| is_meant(*it)) {
+            names.extend(entry.claims.iter().map(|it| it.name.as_wire().into()));
+            let addresses = entry.holder.container.addresses();
+            names.extend(addresses.map(|it| Name::reverse(it).as_wire().into()));
+        }
+        names
     }
 
     /// Makes the names those of the containers that these engines run now, on a host with these

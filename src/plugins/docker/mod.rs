@@ -3,6 +3,7 @@
 //! The plugin answers from memory: [`publish`] keeps a [`Snapshot`] of the names up to date with
 //! what the engine tells.
 
+mod knowledge;
 mod publish;
 mod setup;
 
@@ -13,7 +14,6 @@ use std::time::{Duration, Instant};
 
 use answer::{Asked, Lookup, LookupName, Name, RecordType, Zone, respond};
 
-use super::trust::Trust;
 use super::zones::Fallthrough;
 use super::{Build, Exchange, Part, Plugin, Step};
 use crate::config::reverse;
@@ -21,6 +21,7 @@ use crate::docker::names::{NameOptions, View};
 use crate::docker::{Pace, Places};
 use crate::identity::address::AddressSelection;
 
+use knowledge::Knowledge;
 use publish::{DEPARTED, Published};
 
 pub use setup::DOCKER;
@@ -83,9 +84,7 @@ impl Part for Options {
 /// The names at one moment.
 #[derive(Debug)]
 struct Snapshot {
-    trust: Trust,
-    /// Whether there should be an engine that was not heard of yet.
-    awaited: bool,
+    knowledge: Knowledge,
     all: View,
     /// What clients with these addresses see before that.
     clients: HashMap<IpAddr, View>,
@@ -119,7 +118,7 @@ impl Plugin for Docker {
     }
 
     fn ready(&self) -> bool {
-        self.published.snapshot.load().trust != Trust::Unknown
+        self.published.snapshot.load().knowledge.is_ready()
     }
 
     fn request(&self, exchange: &mut Exchange<'_, '_>) -> Step {
@@ -139,9 +138,6 @@ impl Plugin for Docker {
                 return self.inside(&snapshot, Some(found), exchange);
             }
         }
-        if snapshot.trust == Trust::Unknown {
-            return self.unheard(&snapshot, exchange);
-        }
         if self.answer.bare && name.label_count() == 1 {
             return self.single_label(&snapshot, client, exchange);
         }
@@ -157,38 +153,45 @@ impl Docker {
         found: Option<Found<'_>>,
         exchange: &mut Exchange<'_, '_>,
     ) -> Step {
-        if snapshot.trust == Trust::Unknown || snapshot.trust == Trust::Expired {
-            let step = snapshot.trust.apply(exchange);
-            return step.unwrap_or(Step::Next);
+        if let Some(step) = snapshot.knowledge.nobody(exchange) {
+            return step;
         }
         let Some((zone, lookup)) = found else {
             return Step::Next;
         };
-        if lookup == Lookup::NoSuchName {
-            if let Some(step) = snapshot.trust.miss(exchange) {
-                return step;
+        let is_missing = match lookup {
+            Lookup::NoSuchName => true,
+            // Only what lies below it makes it exist; somebody else may have it.
+            Lookup::NoData => {
+                let name = &exchange.name;
+                name.as_wire() != zone.apex().as_wire() && !has_records(zone, name)
             }
-            if self.answer.fallthrough.applies(&exchange.name) {
-                exchange.fleeting = true;
-                return Step::Next;
-            }
+            _ => false,
+        };
+        if is_missing && let Some(step) = snapshot.knowledge.miss(exchange) {
+            return step;
         }
-        self.write(snapshot, zone, lookup, exchange)
+        if lookup == Lookup::NoSuchName && self.answer.fallthrough.applies(&exchange.name) {
+            exchange.fleeting = true;
+            return Step::Next;
+        }
+        self.write(snapshot, zone, lookup, exchange);
+        Step::Answered
     }
 
-    /// Answers for a name outside of our zones before an engine was heard of. Where there should be
-    /// one, nobody can say that the name is not a container's. Most machines have none, and then
-    /// others know.
+    /// Answers for a name outside of our zones that nobody has, before all engines were heard of.
+    /// Where there should be another one, nobody can say that the name is not a container's. Most
+    /// machines have none, and then others know.
     fn unheard(&self, snapshot: &Snapshot, exchange: &mut Exchange<'_, '_>) -> Step {
         let name = &exchange.name;
         let is_bare = self.answer.bare && name.label_count() == 1 && wants_address(exchange);
         let may_be_ours = is_bare && !self.answer.bare_passed_on
             || self.private.iter().any(|zone| name.is_at_or_below(zone));
-        if !(snapshot.awaited && may_be_ours) {
+        if !(snapshot.knowledge.awaits() && may_be_ours) {
             exchange.fleeting = is_bare;
             return Step::Next;
         }
-        snapshot.trust.apply(exchange).unwrap_or(Step::Next)
+        snapshot.knowledge.miss(exchange).unwrap_or(Step::Next)
     }
 
     fn write(
@@ -197,10 +200,7 @@ impl Docker {
         zone: &Zone,
         lookup: Lookup<'_>,
         exchange: &mut Exchange<'_, '_>,
-    ) -> Step {
-        if let Some(step) = snapshot.trust.apply(exchange) {
-            return step;
-        }
+    ) {
         let rotation = if self.answer.rotates {
             exchange.rotation
         } else {
@@ -208,7 +208,7 @@ impl Docker {
         };
         let asked = Asked::by_query(exchange.query, &exchange.name, rotation);
         respond(zone, lookup, &asked, &mut exchange.reply);
-        Step::Answered
+        snapshot.knowledge.mark(exchange);
     }
 
     /// Answers for a name without a zone, where it is one of ours, or was one a moment ago, or
@@ -222,6 +222,9 @@ impl Docker {
         let found = snapshot.find(client, |view| Some(view.bare()), exchange);
         if let Some(found) = found.filter(|(_, lookup)| exists(lookup)) {
             return self.inside(snapshot, Some(found), exchange);
+        }
+        if snapshot.knowledge.has_gaps() {
+            return self.unheard(snapshot, exchange);
         }
         // Top-level domains have a single label too, and no addresses as a rule.
         let passes = self.answer.bare_passed_on && !snapshot.has_departed(exchange);
@@ -258,6 +261,7 @@ impl Docker {
                 self.inside(snapshot, Some((zone, lookup)), exchange)
             }
             (_, true) => self.inside(snapshot, Some((&snapshot.reverse, lookup)), exchange),
+            (None, false) if snapshot.knowledge.has_gaps() => self.unheard(snapshot, exchange),
             (None, false) => Step::Next,
         }
     }
@@ -300,15 +304,16 @@ fn wants_address(exchange: &Exchange<'_, '_>) -> bool {
     matches!(exchange.query.qtype, RecordType::A | RecordType::AAAA)
 }
 
+/// Whether somebody has the name, and not only names below it.
 fn has_records(zone: &Zone, name: &LookupName) -> bool {
-    let mut types = [
+    const TYPES: [RecordType; 5] = [
         RecordType::A,
         RecordType::AAAA,
         RecordType::TXT,
         RecordType::SRV,
-    ]
-    .into_iter();
-    types.any(|rtype| zone.glue(name, rtype).is_some())
+        RecordType::PTR,
+    ];
+    TYPES.iter().any(|it| zone.glue(name, *it).is_some())
 }
 
 /// Whether there is such a name.

@@ -11,12 +11,13 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use super::{AnswerOptions, Audience, Departed, Options, Snapshot, Trust};
+use super::super::trust::Trust;
+use super::knowledge::{Knowledge, trust};
+use super::{AnswerOptions, Audience, Departed, Options, Snapshot};
 use crate::clock::BootTime;
 use crate::current::Current;
 use crate::docker::names::{Names, View};
 use crate::docker::{EngineState, Places, follow};
-use crate::freshness::Freshness;
 use crate::identity::address::{self, Addresses};
 use crate::task::Task;
 
@@ -105,7 +106,8 @@ impl Publisher {
 
     /// Takes in what the engines say now.
     fn snapshot(&mut self, engines: &[EngineState], host: &[std::net::IpAddr]) -> Snapshot {
-        self.names.update(engines, &self.local, host);
+        let told = self.without_expired(engines);
+        self.names.update(&told, &self.local, host);
         self.remember_departed();
         let mut clients = match &self.answer.audience {
             Audience::Nobody => HashMap::new(),
@@ -116,8 +118,7 @@ impl Publisher {
             clients.retain(|address, _: &mut View| inside.contains(address));
         }
         Snapshot {
-            trust: self.trust(engines),
-            awaited: engines.iter().any(is_awaited),
+            knowledge: Knowledge::of(engines, &self.names, self.answer.stale),
             all: self.names.all().clone(),
             clients,
             reverse: self.names.reverse().clone(),
@@ -126,12 +127,16 @@ impl Publisher {
         }
     }
 
-    /// How far the names can be trusted: as far as the engine that is trusted least.
-    fn trust(&self, engines: &[EngineState]) -> Trust {
+    /// The engines, without the containers of those that have been away for too long.
+    fn without_expired(&self, engines: &[EngineState]) -> Vec<EngineState> {
         let now = BootTime::now();
-        let trust = |state: &EngineState| Trust::of(state.freshness, now, self.answer.stale);
-        let trusts = engines.iter().map(trust);
-        trusts.max().unwrap_or(Trust::Unknown)
+        let told = engines
+            .iter()
+            .map(|engine| match trust(engine, now, self.answer.stale) {
+                Trust::Expired => EngineState::default(),
+                _ => engine.clone(),
+            });
+        told.collect()
     }
 
     /// How long until an engine has been away for too long.
@@ -214,11 +219,6 @@ fn unheard(places: &Places) -> EngineState {
         expected: places.are_promising(),
         ..EngineState::default()
     }
-}
-
-/// Whether there should be an engine that was not heard of yet.
-fn is_awaited(state: &EngineState) -> bool {
-    state.expected && state.freshness == Freshness::Unknown
 }
 
 /// Tells of every change of a value.
