@@ -102,7 +102,7 @@ fn however_a_container_ends_its_name_goes() {
         until(&callsign, name, &[&engine.address(name, "bridge")]);
     };
     run("end-crash", &[]);
-    engine.docker(&["exec", "end-crash", "kill", "-TERM", "1"]);
+    output(&mut engine.killer("end-crash"));
     until(&callsign, "end-crash", &[]);
     run("end-kill", &[]);
     engine.docker(&["kill", "end-kill"]);
@@ -111,7 +111,7 @@ fn however_a_container_ends_its_name_goes() {
     engine.docker(&["rm", "--force", "end-remove"]);
     until(&callsign, "end-remove", &[]);
     run("end-itself", &["--rm"]);
-    engine.docker(&["exec", "end-itself", "kill", "-TERM", "1"]);
+    output(&mut engine.killer("end-itself"));
     until(&callsign, "end-itself", &[]);
 
     // A signal is no end.
