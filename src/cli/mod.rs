@@ -56,6 +56,7 @@ fn start_options(flags: &Serve) -> StartOptions {
         may_change_port: origin == Origin::BuiltIn && flags.dns_port.is_none(),
         origin,
         dns_port: flags.dns_port.unwrap_or(DNS_PORT),
+        addresses: Vec::new(),
         pid_file: flags.pid_file.clone(),
         quiet: flags.quiet,
         state_folder: flags.state.clone(),

@@ -47,21 +47,28 @@ const PRIVATE_CLIENTS: &str = "
 const CONTAINERS: &str = "
     docker";
 
-/// Reads which name servers this machine has, and makes the configuration for a server on `port`.
-pub(super) fn text(port: u16) -> Text {
+/// Reads which name servers this machine has, and makes the configuration for a server on `port` of
+/// these addresses, or of all of the machine where there are none.
+pub(super) fn text(port: u16, addresses: &[SocketAddr]) -> Text {
     let read = std::fs::File::open(RESOLV_CONF).and_then(|file| {
         let mut text = String::new();
         file.take(MOST_BYTES).read_to_string(&mut text)?;
         Ok(text)
     });
-    with(read, port, Places::usual(&ThisMachine).map(drop))
+    let engine = Places::usual(&ThisMachine).map(drop);
+    with(read, port, addresses, engine)
 }
 
 /// The same, for what was read, and for what is wrong with where the engine is said to be.
-fn with(resolv_conf: io::Result<String>, port: u16, engine: Result<(), String>) -> Text {
+fn with(
+    resolv_conf: io::Result<String>,
+    port: u16,
+    addresses: &[SocketAddr],
+    engine: Result<(), String>,
+) -> Text {
     let (servers, mut remark) = match resolv_conf {
         Ok(text) => {
-            let mut servers = forward::other_servers(&text, port);
+            let mut servers = forward::other_servers(&text, port, addresses);
             servers.truncate(MOST_SERVERS);
             let remark = match servers.is_empty() {
                 true => {
@@ -91,14 +98,23 @@ fn with(resolv_conf: io::Result<String>, port: u16, engine: Result<(), String>) 
     Text {
         name: "built-in".to_owned(),
         directory: PathBuf::new(),
-        text: corefile(&servers, containers),
+        text: corefile(addresses, &servers, containers),
         remark: Some(remark),
     }
 }
 
-/// The Corefile that asks these servers, in this order.
-fn corefile(servers: &[SocketAddr], containers: bool) -> String {
-    let mut text = format!(". {{\n    errors{NAME}");
+/// The Corefile that serves these addresses and asks these servers, in this order.
+fn corefile(addresses: &[SocketAddr], servers: &[SocketAddr], containers: bool) -> String {
+    let mut text = ". {\n".to_owned();
+    if !addresses.is_empty() {
+        text.push_str("    bind");
+        for address in addresses {
+            let _ = write!(text, " {}", address.ip());
+        }
+        // There may be many addresses.
+        text.push_str("\n    multisocket 1\n");
+    }
+    let _ = write!(text, "    errors{NAME}");
     if containers {
         text.push_str(CONTAINERS);
     }
@@ -129,7 +145,7 @@ mod tests {
     use crate::config::check;
 
     fn remark(resolv_conf: &str, port: u16) -> String {
-        with(Ok(resolv_conf.to_owned()), port, Ok(()))
+        with(Ok(resolv_conf.to_owned()), port, &[], Ok(()))
             .remark
             .unwrap_or_default()
     }
@@ -146,15 +162,15 @@ mod tests {
             "no such line\nnameserver\nnameserver x\n",
         ] {
             for port in [DNS_PORT, 1053] {
-                let text = with(Ok(resolv_conf.to_owned()), port, Ok(()));
+                let text = with(Ok(resolv_conf.to_owned()), port, &[], Ok(()));
                 let mut sources = corefile::Sources::new();
                 let checked = check(&mut sources, &text, port, &corefile::ProcessEnvironment);
                 let warnings = checked.map(|configuration| configuration.warnings.len());
                 assert_eq!(warnings, Ok(0), "{resolv_conf:?}\n{}", text.text);
             }
         }
-        let unreadable = with(Err(io::ErrorKind::NotFound.into()), DNS_PORT, Ok(()));
-        assert_eq!(unreadable.text, corefile(&[], true));
+        let unreadable = with(Err(io::ErrorKind::NotFound.into()), DNS_PORT, &[], Ok(()));
+        assert_eq!(unreadable.text, corefile(&[], &[], true));
     }
 
     /// If this fails, a wrong DOCKER_HOST keeps the server from starting, though nobody has asked it
@@ -162,7 +178,7 @@ mod tests {
     #[test]
     fn it_does_without_an_engine_that_is_no_address() {
         let problem = "DOCKER_HOST=fd://: fd:// is none of them".to_owned();
-        let text = with(Ok(String::new()), DNS_PORT, Err(problem.clone()));
+        let text = with(Ok(String::new()), DNS_PORT, &[], Err(problem.clone()));
         assert!(!text.text.contains("docker"), "{}", text.text);
         let remark = text.remark.unwrap();
         let expected = format!("No names of containers: {problem}\nForwarding nothing");
@@ -173,7 +189,7 @@ mod tests {
     #[test]
     fn it_is_what_the_page_shows() {
         let server = "198.51.100.1:53";
-        let text = corefile(&[server.parse().unwrap()], true).replace(server, RESOLV_CONF);
+        let text = corefile(&[], &[server.parse().unwrap()], true).replace(server, RESOLV_CONF);
         let shown: String = text.lines().map(|line| format!("    {line}\n")).collect();
         assert!(
             include_str!("../../docs/corefile.md").contains(&shown),
@@ -207,7 +223,7 @@ mod tests {
             to("198.51.100.1, 198.51.100.2, 198.51.100.3")
         );
         assert_eq!(
-            with(Err(io::ErrorKind::PermissionDenied.into()), 53, Ok(()))
+            with(Err(io::ErrorKind::PermissionDenied.into()), 53, &[], Ok(()))
                 .remark
                 .as_deref(),
             Some("Forwarding nothing: cannot read /etc/resolv.conf: permission denied")

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Read};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use corefile::MAX_FILE_BYTES;
@@ -41,6 +42,8 @@ pub struct StartOptions {
     pub origin: Origin,
     /// The port of the keys that name none.
     pub dns_port: u16,
+    /// The addresses that are served without a Corefile; none for all of the machine.
+    pub addresses: Vec<SocketAddr>,
     /// Whether another port may be taken when `dns_port` cannot be had: only without a Corefile
     /// and without the flag.
     pub may_change_port: bool,
@@ -60,11 +63,26 @@ impl Default for StartOptions {
         Self {
             origin: Origin::BuiltIn,
             dns_port: DNS_PORT,
+            addresses: Vec::new(),
             may_change_port: false,
             pid_file: None,
             quiet: false,
             state_folder: None,
             require_claim: false,
+        }
+    }
+}
+
+impl StartOptions {
+    /// Reads the configuration for a server that is started so.
+    ///
+    /// # Errors
+    ///
+    /// See [`Origin::read`].
+    pub fn read(&self) -> Result<Text, String> {
+        match self.origin {
+            Origin::BuiltIn => Ok(built_in::text(self.dns_port, &self.addresses)),
+            _ => self.origin.read(self.dns_port),
         }
     }
 }
@@ -109,7 +127,7 @@ impl Origin {
                 })?;
                 ("stdin".to_owned(), PathBuf::new(), text)
             }
-            Self::BuiltIn => return Ok(built_in::text(dns_port)),
+            Self::BuiltIn => return Ok(built_in::text(dns_port, &[])),
         };
         Ok(Text {
             name,

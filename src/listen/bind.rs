@@ -47,6 +47,12 @@ impl BindError {
         )
     }
 
+    /// Whether another program has it.
+    #[must_use]
+    pub fn is_in_use(&self) -> bool {
+        self.error.kind() == io::ErrorKind::AddrInUse
+    }
+
     /// The reason in a few words.
     #[must_use]
     pub fn reason(&self) -> String {

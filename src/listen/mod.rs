@@ -7,6 +7,7 @@
 
 mod bind;
 mod connections;
+mod holders;
 pub mod tcp;
 mod udp;
 
@@ -22,6 +23,7 @@ use tokio::sync::Semaphore;
 
 pub use bind::{BindError, Bound, bind_missing, bind_stream};
 pub use connections::Connections;
+pub use holders::{Holder, holders};
 
 use crate::config::ListenAddress;
 use crate::counters::{Counters, Statistics};

@@ -116,7 +116,7 @@ fn parse_address(text: &str) -> Option<SocketAddr> {
 }
 
 /// The interfaces of this machine, each as often as it has addresses, in the system's order.
-fn interfaces() -> Vec<(String, SocketAddr)> {
+pub(crate) fn interfaces() -> Vec<(String, SocketAddr)> {
     let Ok(found) = getifaddrs() else {
         return Vec::new();
     };

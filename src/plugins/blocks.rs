@@ -4,11 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use answer::Name;
+use tokio::sync::watch;
 
 use super::setup::{BlockOptions, Monitor};
 use super::view::View;
 use super::{Chain, Plugin};
-use crate::config::Endpoint;
+use crate::config::{Endpoint, ListenAddress};
 use crate::metrics::Registry;
 use crate::routes::Routes;
 
@@ -26,6 +27,8 @@ pub struct Block {
     pub chain: Arc<Chain>,
     /// What its directives say for others.
     pub options: BlockOptions,
+    /// The addresses that it is served at now.
+    pub servers: watch::Sender<Vec<ListenAddress>>,
     /// Whether all of its plugins have been ready at some time.
     was_ready: AtomicBool,
 }
@@ -81,10 +84,15 @@ impl Blocks {
 }
 
 impl Block {
-    pub(super) fn new(chain: Arc<Chain>, options: BlockOptions) -> Self {
+    pub(super) fn new(
+        chain: Arc<Chain>,
+        options: BlockOptions,
+        servers: watch::Sender<Vec<ListenAddress>>,
+    ) -> Self {
         Self {
             chain,
             options,
+            servers,
             was_ready: AtomicBool::new(false),
         }
     }

@@ -90,6 +90,7 @@ impl Server {
             blocks: &blocks,
             runtime: runtime.handle(),
             fatal: &Fatal::default(),
+            servers: tokio::sync::watch::channel(Vec::new()).1,
         };
         build_blocks(configuration.blocks, &mut build)
             .unwrap_or_else(|errors| panic!("{}", config::render(&errors, &sources, false)));

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use answer::Name;
 use corefile::{Diagnostic, Diagnostics, Directive, Span};
+use tokio::sync::watch;
 
 use super::blocks::{Block, Blocks};
 use super::{Chain, Plugin};
@@ -280,6 +281,8 @@ pub struct Build<'a> {
     pub runtime: &'a tokio::runtime::Handle,
     /// For a plugin that finds out that the server must not go on.
     pub fatal: &'a crate::fatal::Fatal,
+    /// The addresses at which the block that is being made is served.
+    pub servers: watch::Receiver<Vec<ListenAddress>>,
 }
 
 /// Makes the plugins of every block and fills [`Build::blocks`] with them.
@@ -295,6 +298,8 @@ pub fn build_blocks(
     let mut running = Vec::new();
     for block in blocks {
         let mut plugins = Vec::new();
+        let (servers, receiver) = watch::channel(block.options.servers.clone());
+        build.servers = receiver;
         for PlannedPart { span, part } in block.parts {
             match part.build(build) {
                 Ok(plugin) => plugins.push(plugin),
@@ -306,7 +311,11 @@ pub fn build_blocks(
                 errors.push(Diagnostic::error(span, message));
             }
         }
-        running.push(Block::new(Arc::new(Chain::new(plugins)), block.options));
+        running.push(Block::new(
+            Arc::new(Chain::new(plugins)),
+            block.options,
+            servers,
+        ));
     }
     if !errors.is_empty() {
         return Err(errors);

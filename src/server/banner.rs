@@ -42,7 +42,8 @@ pub(super) fn banner(
         let _ = match other_port {
             Some(why) => writeln!(
                 text,
-                "No Corefile here, and {why}: serving every address on port {port} (UDP and TCP)"
+                "No Corefile here, and {why}: serving {} on port {port} (UDP and TCP)",
+                served(endpoints)
             ),
             None => writeln!(
                 text,
@@ -54,6 +55,15 @@ pub(super) fn banner(
         let _ = writeln!(text, "{remark}");
     }
     text
+}
+
+/// The addresses that are served, as a part of a sentence.
+fn served(endpoints: &[Endpoint]) -> String {
+    let addresses = endpoints.iter().map(|endpoint| match endpoint.address {
+        ListenAddress::Every(_) => "every address".to_owned(),
+        ListenAddress::One(address) => address.ip().to_string(),
+    });
+    addresses.collect::<Vec<_>>().join(", ")
 }
 
 /// The line that shows a name with `dig`, asked of this machine.

@@ -1,14 +1,16 @@
 //! The server as one configuration makes it, and how the next one takes its place.
 
+use std::io;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
 use corefile::{Diagnostic, ProcessEnvironment, Sources};
+use tokio::sync::watch;
 use tracing::warn;
 
 use super::reloads::Reloads;
-use super::{banner, panics};
+use super::{addresses, banner, panics};
 use crate::admin::Admin;
 use crate::config::{self, Configuration, Endpoint, ListenAddress, Origin, StartOptions, Text};
 use crate::console::stderr_has_colors;
@@ -18,6 +20,7 @@ use crate::lines::Lines;
 use crate::listen::{BindError, Bound, Listener, Shared, bind_missing};
 use crate::log;
 use crate::metrics::Registry;
+use crate::plugins::blocks::Blocks;
 use crate::plugins::setup::{Build, build_blocks};
 use crate::plugins::{ProcessOptions, Watching};
 use crate::reason;
@@ -33,7 +36,7 @@ const OTHER_PORTS: std::ops::RangeInclusive<u16> = 1053..=1152;
 
 /// What runs.
 pub(super) struct Server {
-    options: StartOptions,
+    pub(super) options: StartOptions,
     /// Standard input can be read only once.
     text_of_stdin: Option<Text>,
     shared: Arc<Shared>,
@@ -45,8 +48,10 @@ pub(super) struct Server {
     lines: Lines,
     reloads: Arc<Reloads>,
     process: ProcessOptions,
-    listeners: Vec<Listener>,
+    pub(super) listeners: Vec<Listener>,
     endpoints: Vec<Endpoint>,
+    /// The server blocks that run.
+    blocks: Arc<Blocks>,
     /// Why the usual port is not the one that is served.
     other_port: Option<String>,
     /// What the banner says of the configuration.
@@ -87,6 +92,7 @@ impl Server {
             pools: None,
             listeners: Vec::new(),
             endpoints: Vec::new(),
+            blocks: Arc::default(),
             other_port: None,
             remark: None,
         }
@@ -107,19 +113,77 @@ impl Server {
             let mut sources = Sources::new();
             match self.apply(&text, &mut sources).await {
                 Ok(()) => return Ok(()),
+                Err(Failure::Bind(error, _)) if self.may_serve_some(&error) => {}
                 Err(Failure::Bind(error, diagnostics)) => {
+                    self.options.addresses.clear();
                     let next = (self.options.may_change_port && error.is_about_the_port())
                         .then(|| ports.next())
                         .flatten();
                     let Some(next) = next else {
                         return Err(shown(&diagnostics, &sources));
                     };
-                    self.other_port
-                        .get_or_insert_with(|| format!("port {first} is {}", error.reason()));
+                    if self.options.dns_port == first {
+                        self.other_port = Some(format!("port {first} is {}", error.reason()));
+                    }
                     self.options.dns_port = next;
                 }
                 Err(Failure::Corefile(diagnostics)) => return Err(shown(&diagnostics, &sources)),
             }
+        }
+    }
+
+    /// Whether the port can be had at some addresses though not at all, and is to be; asked once.
+    fn may_serve_some(&mut self, error: &BindError) -> bool {
+        let is_first =
+            self.other_port.is_none() && matches!(error.address, ListenAddress::Every(_));
+        if !(self.options.may_change_port && is_first && error.is_in_use()) {
+            return false;
+        }
+        let Some(free) = addresses::free(self.options.dns_port) else {
+            return false;
+        };
+        self.options.addresses = free.addresses;
+        self.other_port = Some(free.why);
+        true
+    }
+
+    /// Whether some addresses of the machine are served because all cannot be.
+    pub(super) fn serves_some(&self) -> bool {
+        !self.options.addresses.is_empty()
+    }
+
+    /// Serves another address as the first one is.
+    ///
+    /// # Errors
+    ///
+    /// The system's own; see [`Listener::start`].
+    pub(super) fn listen(&mut self, bound: Bound, address: ListenAddress) -> io::Result<()> {
+        let Some(first) = self.endpoints.first() else {
+            return Ok(());
+        };
+        let endpoint = Endpoint {
+            address,
+            ..first.clone()
+        };
+        let routes = self.blocks.routes(&endpoint, &self.metrics);
+        let listener = Listener::start(bound, routes, &self.shared)?;
+        self.listeners.push(listener);
+        self.endpoints.push(endpoint);
+        Ok(())
+    }
+
+    /// Ends an address that is served no more, once what has arrived is answered.
+    pub(super) fn let_go(&mut self, mut listener: Listener) {
+        self.endpoints
+            .retain(|endpoint| endpoint.address != listener.address());
+        listener.shut_down();
+        self.shared.runtime.spawn(listener.drained(DRAIN));
+    }
+
+    /// Tells the blocks at which addresses they are served now; all of them are served at the same.
+    pub(super) fn served_at(&self, addresses: &[ListenAddress]) {
+        for block in self.blocks.iter() {
+            block.servers.send_replace(addresses.to_vec());
         }
     }
 
@@ -130,6 +194,9 @@ impl Server {
     ///
     /// What is wrong, ready to be shown. The running configuration goes on then.
     pub(super) async fn reload(&mut self) -> Result<(), String> {
+        if self.serves_some() {
+            self.follow_addresses();
+        }
         let text = self.read()?;
         let mut sources = Sources::new();
         self.apply(&text, &mut sources).await.map_err(|failure| {
@@ -148,7 +215,7 @@ impl Server {
     pub(super) fn is_changed(&self) -> bool {
         // What was read once cannot be read again.
         self.text_of_stdin.is_none()
-            && match self.options.origin.read(self.options.dns_port) {
+            && match self.options.read() {
                 Ok(text) => self
                     .reloads
                     .is_new(config::digest(&text, &ProcessEnvironment)),
@@ -213,8 +280,7 @@ impl Server {
             None => {
                 let text = self
                     .options
-                    .origin
-                    .read(self.options.dns_port)
+                    .read()
                     .map_err(|error| format!("error: {error}"))?;
                 if self.options.origin == Origin::StandardInput {
                     self.text_of_stdin = Some(text.clone());
@@ -238,7 +304,7 @@ impl Server {
         let bound = self.bind(&endpoints)?;
         let mut plan = self.pools().plan();
         let mut admin = self.admin.plan();
-        let running = Arc::default();
+        let running: Arc<Blocks> = Arc::default();
         let metrics = self.metrics.clone();
         let mut build = Build {
             pools: &mut plan,
@@ -248,6 +314,7 @@ impl Server {
             blocks: &running,
             runtime: &self.shared.runtime,
             fatal: &self.fatal,
+            servers: watch::channel(Vec::new()).1,
         };
         build_blocks(blocks, &mut build).map_err(Failure::Corefile)?;
         let admin = self.admin.bind(admin).map_err(Failure::Corefile)?;
@@ -288,6 +355,7 @@ impl Server {
         }
         self.listeners = started;
         self.endpoints = endpoints;
+        self.blocks = running;
         self.reloads.applied(tried);
         self.lines.show_debug(process.debug);
         panics::configure(&process);

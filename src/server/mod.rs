@@ -5,6 +5,7 @@
 //! stays, the claimed names) is held by [`instance::Server`] and the process-wide pools; all else
 //! is made anew.
 
+mod addresses;
 pub mod banner;
 mod instance;
 mod notify;
@@ -115,6 +116,7 @@ async fn live(options: StartOptions) -> u8 {
     let mut teller = Teller::new(server.pools().subscribe(), quiet, require_claim);
     let mut sweeping = false;
     let mut look = next_look(&server);
+    let mut machine = server.serves_some().then(addresses::watch);
     let status = loop {
         tokio::select! {
             asked = signals.next() => match asked {
@@ -130,6 +132,7 @@ async fn live(options: StartOptions) -> u8 {
                 complain(&format!("error: {full}; --require-claim was given, so nothing is served"));
                 break Some(FAILED);
             }
+            () = addresses::changed(&mut machine) => server.follow_addresses(),
             message = fatal.reported() => {
                 error!("{message}");
                 break Some(FAILED);

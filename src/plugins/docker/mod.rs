@@ -3,6 +3,7 @@
 //! The plugin answers from memory: [`publish`] keeps a [`Snapshot`] of the names up to date with
 //! what the engine tells.
 
+mod introduction;
 mod knowledge;
 mod publish;
 mod setup;
@@ -71,7 +72,7 @@ enum Audience {
 impl Part for Options {
     fn build(self: Box<Self>, build: &mut Build<'_>) -> Result<Box<dyn Plugin>, String> {
         let answer = self.answer.clone();
-        let published = publish::publish(*self, build.runtime);
+        let published = publish::publish(*self, build.servers.clone(), build.runtime);
         let private = PRIVATE.iter().filter_map(|it| reverse::zones(it).ok());
         Ok(Box::new(Docker {
             answer,

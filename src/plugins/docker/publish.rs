@@ -12,9 +12,11 @@ use tokio::time::sleep;
 use tracing::{info, warn};
 
 use super::super::trust::Trust;
+use super::introduction::Introduction;
 use super::knowledge::{Knowledge, trust};
 use super::{AnswerOptions, Audience, Departed, Options, Snapshot};
 use crate::clock::BootTime;
+use crate::config::ListenAddress;
 use crate::current::Current;
 use crate::docker::names::{Names, View};
 use crate::docker::{EngineState, Places, follow};
@@ -37,7 +39,11 @@ pub(super) struct Published {
 }
 
 /// Keeps a snapshot of the names up to date for as long as the result lives.
-pub(super) fn publish(options: Options, runtime: &Handle) -> Published {
+pub(super) fn publish(
+    options: Options,
+    servers: watch::Receiver<Vec<ListenAddress>>,
+    runtime: &Handle,
+) -> Published {
     let serial = SystemTime::now().duration_since(UNIX_EPOCH);
     let serial = serial.map_or(1, |since| since.as_secs() as u32);
     let mut publisher = Publisher {
@@ -47,13 +53,17 @@ pub(super) fn publish(options: Options, runtime: &Handle) -> Published {
         departed: Arc::default(),
         bare: BTreeSet::new(),
         warned: BTreeSet::new(),
-        introduced: vec![false; options.engines.len()],
+        introductions: options
+            .engines
+            .iter()
+            .map(|_| Introduction::default())
+            .collect(),
     };
     let unheard: Vec<EngineState> = options.engines.iter().map(unheard).collect();
     let snapshot = Arc::new(Current::new(publisher.snapshot(&unheard, &[])));
     let target = snapshot.clone();
     let work = Task::start(runtime, async move {
-        publisher.run(options, &target).await;
+        publisher.run(options, servers, &target).await;
     });
     Published {
         snapshot,
@@ -70,13 +80,18 @@ struct Publisher {
     bare: BTreeSet<Name>,
     /// What was warned of.
     warned: BTreeSet<String>,
-    /// Which engines were shown to the user.
-    introduced: Vec<bool>,
+    /// What the user was told of the engines.
+    introductions: Vec<Introduction>,
 }
 
 impl Publisher {
     /// Publishes every change, for ever.
-    async fn run(&mut self, options: Options, target: &Current<Snapshot>) {
+    async fn run(
+        &mut self,
+        options: Options,
+        servers: watch::Receiver<Vec<ListenAddress>>,
+        target: &Current<Snapshot>,
+    ) {
         let changed = Arc::new(Notify::new());
         // All of it ends with this future.
         let mut work = JoinSet::new();
@@ -89,13 +104,16 @@ impl Publisher {
         }
         let mut host = address::watch(options.host);
         work.spawn(tell(host.clone(), changed.clone()));
+        work.spawn(tell(servers.clone(), changed.clone()));
         loop {
             let states: Vec<EngineState> = engines.iter().map(|it| it.borrow().clone()).collect();
             let addresses: Addresses = host.borrow_and_update().clone();
             target.replace(self.snapshot(&states, &addresses.list));
-            self.introduce(&states);
+            let served = servers.borrow().clone();
+            self.introduce(&states, &served);
             self.warn();
-            let expiry = self.expires_in(&states);
+            let expiry = [self.expires_in(&states), self.introduces_in()];
+            let expiry = expiry.into_iter().flatten().min();
             tokio::select! {
                 () = changed.notified() => {}
                 () = sleep(expiry.unwrap_or_default()), if expiry.is_some() => {}
@@ -170,36 +188,23 @@ impl Publisher {
         self.bare = bare;
     }
 
-    /// Shows an engine that has answered for the first time, and how containers can use us.
-    fn introduce(&mut self, engines: &[EngineState]) {
-        for (state, introduced) in engines.iter().zip(&mut self.introduced) {
-            let Some(engine) = state.engine.as_ref().filter(|_| !*introduced) else {
-                continue;
-            };
-            *introduced = true;
-            let zones: Vec<String> = self.answer.zones.iter().map(Name::to_string).collect();
-            info!(
-                "docker: engine {} at {}, containers: {}, zones: {}{}",
-                engine.version,
-                engine.endpoint,
-                state.containers.len(),
-                zones.join(" "),
-                if self.answer.bare {
-                    ", and names without a zone"
-                } else {
-                    ""
-                },
-            );
-            let bridge = state
-                .networks
-                .values()
-                .find(|network| network.name == "bridge" || network.name == "podman");
-            if let Some(gateway) = bridge.and_then(|bridge| bridge.gateways.first()) {
-                info!(
-                    "docker: containers use these names with \"dns\": [\"{gateway}\"] in /etc/docker/daemon.json, or --dns {gateway}"
-                );
+    /// Tells the user of engines that have answered, and how containers can ask us.
+    fn introduce(&mut self, engines: &[EngineState], servers: &[ListenAddress]) {
+        let now = Instant::now();
+        let places = self.local.iter().zip(&mut self.introductions);
+        for (state, (is_local, introduction)) in engines.iter().zip(places) {
+            for line in introduction.lines(state, &self.answer, *is_local, servers, now) {
+                info!("docker: {line}");
             }
         }
+    }
+
+    /// How long until an engine is to be told of although nothing happens.
+    fn introduces_in(&self) -> Option<Duration> {
+        let now = Instant::now();
+        let due = self.introductions.iter();
+        due.filter_map(|introduction| introduction.due_in(now))
+            .min()
     }
 
     /// Says once of each name that a container wishes for and cannot have.

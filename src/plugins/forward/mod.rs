@@ -70,12 +70,23 @@ forward FROM TO... {
 const OTHER_ERROR: u16 = 0;
 
 /// The name servers of a file in the format of resolv.conf(5), in its order, but for addresses at
-/// which a server of all addresses on `port` would be asked itself.
-pub(crate) fn other_servers(resolv_conf: &str, port: u16) -> Vec<SocketAddr> {
+/// which a server on `port` of `addresses`, or of all addresses where there are none, would be asked
+/// itself.
+pub(crate) fn other_servers(
+    resolv_conf: &str,
+    port: u16,
+    addresses: &[SocketAddr],
+) -> Vec<SocketAddr> {
+    let is_ours = |server: &SocketAddr| {
+        let ip = server.ip().to_canonical();
+        server.port() == port
+            && match addresses.is_empty() {
+                true => ourselves::is_here(ip),
+                false => addresses.iter().any(|address| address.ip() == ip),
+            }
+    };
     let servers = target::name_servers(resolv_conf);
-    servers
-        .filter(|server| server.port() != port || !ourselves::is_here(server.ip().to_canonical()))
-        .collect()
+    servers.filter(|server| !is_ours(server)).collect()
 }
 
 /// One `forward` of a block.

@@ -139,13 +139,54 @@ fn a_resolver_of_the_same_machine_is_no_loop() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     with_name_servers(&network, &folder, "nameserver 127.0.0.53\n");
     let callsign = network.bare_callsign(network.place(), &[], &[]);
-    callsign.says("serving every address on port 1053 (UDP and TCP)\n");
-    callsign.says("Forwarding other names to 127.0.0.53, for clients in private networks\n");
-    network.says(
-        "dig +short www.example.org @127.0.0.1 -p 1053",
-        "192.0.2.7\n",
+    callsign.says(
+        "No Corefile here, and port 53 is in use at 127.0.0.53 (callsign): serving 127.0.0.1, ::1 on \
+         port 53 (UDP and TCP)\n",
     );
+    callsign.says("Forwarding other names to 127.0.0.53, for clients in private networks\n");
+    network.says("dig +short www.example.org @127.0.0.1", "192.0.2.7\n");
     assert_eq!(held(&callsign), "node1.cluster.internal.");
-    let missing = header(&network, "node2.cluster.internal @127.0.0.1 -p 1053");
+    let missing = header(&network, "node2.cluster.internal @127.0.0.1");
     assert!(missing.contains("NXDOMAIN"), "{missing}");
+}
+
+/// If this fails, containers on a machine with systemd-resolved or the like have no server to ask: an
+/// engine makes its bridge after Callsign was started, and containers ask no other port than 53.
+#[test]
+fn addresses_that_come_later_are_served_too() {
+    let network = Namespace::new();
+    let _resolved = name_server(&network, "127.0.0.53");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    with_name_servers(&network, &folder, "nameserver 127.0.0.53\n");
+    let engine = Engine::absent(Dialect::DEBIAN);
+    engine.gateway("172.17.0.1");
+    engine.run_silently([Container::new("web").network("bridge", "172.17.0.2", &[])]);
+    let sockets = engine.socket();
+    let sockets = sockets.parent().expect("a folder").display();
+    let sockets = format!("XDG_RUNTIME_DIR={sockets}");
+    let callsign = network.bare_callsign(network.place(), &["env", &sockets], &[]);
+    callsign.says("serving 127.0.0.1, ::1 on port 53");
+    // Whoever makes such a bridge starts a resolver of its own there.
+    for (bridge, address) in [("virbr7", "192.168.122.1"), ("docker0", "172.17.0.1")] {
+        network.run(&format!("ip link add {bridge} type bridge"));
+        network.run(&format!("ip addr add {address}/24 dev {bridge}"));
+        network.run(&format!("ip link set {bridge} up"));
+    }
+    callsign.says("172.17.0.1:53 is served too");
+    engine.appear();
+    callsign.says("containers use these names with \"dns\": [\"172.17.0.1\"]");
+    network.says("dig +short web @172.17.0.1", "172.17.0.2\n");
+    network.says("dig +short +tcp web.docker @172.17.0.1", "172.17.0.2\n");
+
+    // What runs goes on over a reload, also where an address has gone.
+    callsign.signal(Signal::SIGHUP);
+    callsign.says("reloaded");
+    network.says("dig +short web @172.17.0.1", "172.17.0.2\n");
+    network.run("ip link del docker0");
+    callsign.says("172.17.0.1:53 is served no more");
+    callsign.signal(Signal::SIGHUP);
+    callsign.output_has("reloaded", 2);
+    network.says("dig +short web @127.0.0.1", "172.17.0.2\n");
+    let said = callsign.said();
+    assert!(!said.contains("192.168.122.1"), "{said}");
 }

@@ -53,10 +53,11 @@ fn network_id(name: &str) -> String {
     format!("net-{name}")
 }
 
-/// A network. All of them lie in the loopback's, so that tests can be clients with their addresses.
-pub(super) fn network(name: &str) -> Value {
+/// A network. All of them lie in the loopback's, so that tests can be clients with their addresses;
+/// the machine may have another address in it.
+pub(super) fn network(name: &str, gateway: Option<&str>) -> Value {
     json!({"Id": network_id(name), "Name": name, "Driver": "bridge",
-        "IPAM": {"Config": [{"Subnet": "127.0.0.0/8", "Gateway": "127.0.0.1"}]}})
+        "IPAM": {"Config": [{"Subnet": "127.0.0.0/8", "Gateway": gateway.unwrap_or("127.0.0.1")}]}})
 }
 
 /// A container in a list.

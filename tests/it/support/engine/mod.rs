@@ -75,6 +75,8 @@ struct State {
     dialect: Option<Dialect>,
     running: BTreeMap<String, Container>,
     faults: HashMap<String, Fault>,
+    /// The machine's address in every network, where it is not the loopback's.
+    gateway: Option<&'static str>,
     /// Nothing is answered.
     hangs: bool,
     /// Events are kept back.
@@ -170,6 +172,11 @@ impl Engine {
     pub(crate) fn restart(&self) {
         self.vanish();
         self.appear();
+    }
+
+    /// The machine's address in every network.
+    pub(crate) fn gateway(&self, address: &'static str) {
+        self.with(|state| state.gateway = Some(address));
     }
 
     /// From now on nothing is answered, or everything is again.
@@ -361,8 +368,9 @@ impl State {
             "/containers/json" => (200, self.running.values().map(json::summary).collect()),
             "/networks" => {
                 let networks = self.running.values().flat_map(|it| it.networks.keys());
-                let networks: BTreeMap<&String, Value> =
-                    networks.map(|name| (name, json::network(name))).collect();
+                let networks: BTreeMap<&String, Value> = networks
+                    .map(|name| (name, json::network(name, self.gateway)))
+                    .collect();
                 (200, networks.into_values().collect())
             }
             path => {
