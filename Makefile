@@ -4,7 +4,13 @@
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-differential test-servers check fast-check fuzz bench
+# What `make bench` measures: rows by commas, the seconds of each measurement, how often, beside whom.
+ROWS ?= all
+SECONDS ?= 3
+ROUNDS ?= 5
+PEERS ?= all
+
+.PHONY: help run test test-differential test-servers check fast-check fuzz bench bench-herd
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,5 +42,12 @@ fast-check: ## Formatting and lints only
 fuzz: ## Run every fuzz target for FUZZ_SECONDS seconds (default 60)
 	FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz
 
-bench: ## A thousand nodes claim names at once in a real etcd
-	cargo run --release -p callsign-bench --bin herd
+# A part of the table is only shown.
+bench: ## What answers cost, beside other servers; a part: make bench ROWS=zone,list SECONDS=1 ROUNDS=3
+	scripts/install-test-servers bench
+	cargo build --release -p callsign -p callsign-bench
+	"$${CARGO_TARGET_DIR:-target}/release/answers" --rows $(ROWS) --seconds $(SECONDS) --rounds $(ROUNDS) \
+		--peers $(PEERS) $(if $(filter all,$(ROWS)),--results bench/RESULTS.md)
+
+bench-herd: ## A thousand nodes claim names at once in a real etcd
+	cargo run --release -p callsign-herd

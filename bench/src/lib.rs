@@ -1,13 +1,44 @@
-//! Measures Callsign on one machine: `herd` lets claimants loose on one etcd, `dns` counts the
-//! processor time of one answer. README.md says how to run them and what the numbers mean.
+//! Measures on one machine what Callsign's answers cost: servers and questions for them, a client
+//! that asks and checks, and a table. The program is `answers`; README.md says how to run it and
+//! what the numbers mean. What claims cost is measured by the package beside it, `herd`.
 
 #![forbid(unsafe_code)]
 
-pub mod claimants;
+pub mod client;
+pub mod contestant;
 pub mod etcd;
-pub mod herd;
+pub mod expected;
+pub mod machine;
+pub mod peers;
+pub mod pool;
 pub mod process;
-pub mod report;
+pub mod questions;
+pub mod rows;
+pub mod table;
 
 /// What went wrong, for the reader of the terminal.
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// The value that `part` of 100 do not exceed, of values in ascending order.
+#[must_use]
+pub fn percentile<T: Copy + Default>(sorted: &[T], part: usize) -> T {
+    let rank = (sorted.len() * part).div_ceil(100).max(1);
+    sorted.get(rank - 1).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A wrong rank would flatter the slowest claimants.
+    #[test]
+    fn percentiles_are_values_that_were_measured() {
+        let values: Vec<u32> = (1..=200).collect();
+        assert_eq!(
+            [1, 50, 99, 100].map(|part| percentile(&values, part)),
+            [2, 100, 198, 200]
+        );
+        assert_eq!(percentile(&[7], 50), 7);
+        assert_eq!(percentile::<u32>(&[], 99), 0);
+    }
+}

@@ -10,6 +10,7 @@ use crate::support::callsign::{Callsign, Place};
 use crate::support::dns::{Reply, ask, ask_until};
 use crate::support::engine::{Container, Dialect, Engine};
 use crate::support::etcd::{Etcd, make_certificates};
+use crate::support::ports::Port;
 use crate::support::upstream::{Act, Over, Upstream};
 
 const SERVFAIL: u16 = 2;
@@ -154,6 +155,41 @@ fn zone_files() {
     has(server, "10.2.0.192.in-addr.arpa", "PTR", "www.example.org");
     assert_eq!(code(server, "none.example.org"), NXDOMAIN);
     assert!(ask(server, "www.example.org", "A").authoritative);
+}
+
+/// If this fails, what is measured is not what anybody can run.
+#[test]
+fn benchmarks() {
+    let has_address = |callsign: &Callsign, name, address| {
+        let server = callsign.address();
+        ask_until(server, name, "A", |reply| reply.rcode == 0);
+        has(server, name, "A", address);
+    };
+    let zone = started(Place::new(), "benchmark-zone.Corefile", &[]);
+    has_address(&zone, "www.example.org", "192.0.2.10");
+    let port = Port::take();
+    let page = format!("localhost:{}", port.number);
+    let anywhere = [("localhost:9153", page.as_str())];
+    let plugins = started(Place::new(), "benchmark-plugins.Corefile", &anywhere);
+    has_address(&plugins, "www.example.org", "192.0.2.10");
+    let hosts = started(Place::new(), "benchmark-hosts.Corefile", &[]);
+    has_address(&hosts, "mail.example.org", "192.0.2.3");
+
+    let upstream = Upstream::good(7);
+    let address = upstream.address.to_string();
+    let to_upstream = [("9.9.9.9", address.as_str())];
+    let cache = started(Place::new(), "benchmark-cache.Corefile", &to_upstream);
+    for _ in 0..2 {
+        has_address(&cache, "www.example.org", "192.0.2.7");
+    }
+    assert_eq!(upstream.asked("www.example.org").len(), 1);
+
+    let etcd = Etcd::start();
+    let to_etcd = [("http://localhost:2379", etcd.url())];
+    let pool = started(Place::new(), "benchmark-pool.Corefile", &to_etcd);
+    ask_until(pool.address(), "worker1.example.org", "A", |reply| {
+        !reply.answer.is_empty()
+    });
 }
 
 /// If this fails, what external-dns has written is not found.

@@ -6,58 +6,59 @@ use std::time::Duration;
 use callsign::clock::BootTime;
 use callsign::store::Slot;
 
-use crate::etcd::Counts;
+use callsign_bench::etcd::Counts;
+use callsign_bench::percentile;
 
 /// One run of the herd: from a barrier until everybody has a name.
 #[derive(Clone, Debug)]
-pub struct Run {
+pub(crate) struct Run {
     /// What was tried.
-    pub name: String,
+    pub(crate) name: String,
     /// How many claimants waited at the barrier.
-    pub claimants: usize,
+    pub(crate) claimants: usize,
     /// How many of them came by a name.
-    pub held: usize,
+    pub(crate) held: usize,
     /// How many different names all living claimants hold, and how many living claimants there
     /// are. These are equal where names are unique and everybody has one.
-    pub unique: (usize, usize),
+    pub(crate) unique: (usize, usize),
     /// The names on whose holder the claimants and etcd do not agree.
-    pub disputed: usize,
+    pub(crate) disputed: usize,
     /// How often a name was lost.
-    pub losses: usize,
+    pub(crate) losses: usize,
     /// The highest slot that is held, and how many below it are not.
-    pub highest: (Slot, usize),
+    pub(crate) highest: (Slot, usize),
     /// From the barrier to each name, ascending.
-    pub times: Vec<Duration>,
+    pub(crate) times: Vec<Duration>,
     /// When the last name was held.
-    pub last: BootTime,
+    pub(crate) last: BootTime,
     /// From the moment when the last name of the dead was free to the last name held.
-    pub after_free: Option<Duration>,
+    pub(crate) after_free: Option<Duration>,
     /// The requests of each claimant until its name was held, by its own count; ascending.
-    pub requests: Vec<u32>,
+    pub(crate) requests: Vec<u32>,
     /// How many reservations were written, two requests each, after names were held.
-    pub reservations: usize,
+    pub(crate) reservations: usize,
     /// What etcd counted from the barrier until all reservations were written.
-    pub counts: Counts,
+    pub(crate) counts: Counts,
     /// Processor time until the last name: etcd's and the claimants'.
-    pub processor: [Duration; 2],
+    pub(crate) processor: [Duration; 2],
 }
 
 impl Run {
     /// Whether everybody holds a name, nobody another's, and etcd says the same.
     #[must_use]
-    pub fn is_unique(&self) -> bool {
+    pub(crate) fn is_unique(&self) -> bool {
         self.held == self.claimants && self.unique.0 == self.unique.1 && self.disputed == 0
     }
 
     /// The requests that etcd counted for each claimant until its name was held.
     #[must_use]
-    pub fn requests_at_etcd(&self) -> f64 {
+    pub(crate) fn requests_at_etcd(&self) -> f64 {
         let others = 2 * self.reservations as u64;
         self.counts.requests().saturating_sub(others) as f64 / self.claimants.max(1) as f64
     }
 
     /// Prints the run.
-    pub fn print(&self) {
+    pub(crate) fn print(&self) {
         let row = |what: &str, value: String| println!("  {what:<28} {value}");
         println!("{}", self.name);
         row("names held", format!("{} of {}", self.held, self.claimants));
@@ -115,33 +116,9 @@ impl Run {
 
 /// A line of calls by method.
 #[must_use]
-pub fn calls(calls: &BTreeMap<String, u64>) -> String {
+pub(crate) fn calls(calls: &BTreeMap<String, u64>) -> String {
     let each = calls
         .iter()
         .map(|(method, count)| format!("{method} {count}"));
     each.collect::<Vec<_>>().join(", ")
-}
-
-/// The value that `part` of 100 do not exceed, of values in ascending order.
-#[must_use]
-pub fn percentile<T: Copy + Default>(sorted: &[T], part: usize) -> T {
-    let rank = (sorted.len() * part).div_ceil(100).max(1);
-    sorted.get(rank - 1).copied().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A wrong rank would flatter the slowest claimants.
-    #[test]
-    fn percentiles_are_values_that_were_measured() {
-        let values: Vec<u32> = (1..=200).collect();
-        assert_eq!(
-            [1, 50, 99, 100].map(|part| percentile(&values, part)),
-            [2, 100, 198, 200]
-        );
-        assert_eq!(percentile(&[7], 50), 7);
-        assert_eq!(percentile::<u32>(&[], 99), 0);
-    }
 }

@@ -29,35 +29,35 @@ use clap::Args;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::Result;
+use callsign_bench::Result;
 
 /// How long a slot waits for its node: Callsign's default.
 const STICKY: Duration = Duration::from_secs(600);
 
 /// What one process of the herd does.
 #[derive(Args, Clone, Debug)]
-pub struct Task {
+pub(crate) struct Task {
     /// The etcd
     #[arg(long)]
-    pub endpoint: String,
+    pub(crate) endpoint: String,
     /// The pool's pattern
     #[arg(long)]
-    pub pattern: String,
+    pub(crate) pattern: String,
     /// The pool's limit
     #[arg(long)]
-    pub limit: Slot,
+    pub(crate) limit: Slot,
     /// The lease's time in seconds
     #[arg(long)]
-    pub ttl: u64,
+    pub(crate) ttl: u64,
     /// Folder with a folder for each claimant's state
     #[arg(long)]
-    pub state: PathBuf,
+    pub(crate) state: PathBuf,
     /// The number of the first claimant
     #[arg(long)]
-    pub first: u32,
+    pub(crate) first: u32,
     /// How many claimants
     #[arg(long)]
-    pub count: u32,
+    pub(crate) count: u32,
 }
 
 /// The whole life of one process of the herd.
@@ -65,7 +65,7 @@ pub struct Task {
 /// # Errors
 ///
 /// It cannot start; what happens later is told to whoever started it.
-pub fn run(task: &Task) -> Result<()> {
+pub(crate) fn run(task: &Task) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

@@ -14,9 +14,10 @@ use callsign::store::etcd::{EtcdOptions, EtcdStore};
 use callsign::store::{Change, Feed, Listing, Slot, Space, Store};
 use tempfile::TempDir;
 
-use crate::Result;
-use crate::etcd::Etcd;
-use crate::process::{Killed, processor_time};
+use callsign_bench::Result;
+use callsign_bench::etcd::{Counts, Etcd};
+use callsign_bench::process::{Killed, processor_time};
+
 use crate::report::Run;
 
 /// How long a herd may take beyond what it has to wait for.
@@ -24,20 +25,20 @@ const BOUND: Duration = Duration::from_secs(60);
 
 /// What the claimants of one etcd and one pool are to be like.
 #[derive(Clone, Debug)]
-pub struct Shape {
+pub(crate) struct Shape {
     /// The pattern of the pool.
-    pub pattern: String,
+    pub(crate) pattern: String,
     /// Its limit.
-    pub limit: Slot,
+    pub(crate) limit: Slot,
     /// The lease's time.
-    pub ttl: Duration,
+    pub(crate) ttl: Duration,
     /// How many claimants a process has.
-    pub each: u32,
+    pub(crate) each: u32,
 }
 
 /// The claimants of one pool, living and to come.
 #[derive(Debug)]
-pub struct Herd {
+pub(crate) struct Herd {
     etcd: Etcd,
     shape: Shape,
     state: TempDir,
@@ -102,7 +103,7 @@ impl Herd {
     /// # Errors
     ///
     /// There is no room for temporary files.
-    pub fn new(etcd: Etcd, shape: Shape) -> Result<Self> {
+    pub(crate) fn new(etcd: Etcd, shape: Shape) -> Result<Self> {
         Ok(Self {
             etcd,
             shape,
@@ -120,7 +121,7 @@ impl Herd {
     /// # Errors
     ///
     /// A process cannot be started, etcd cannot be asked.
-    pub fn claim(&mut self, name: &str, processes: u32) -> Result<Run> {
+    pub(crate) fn claim(&mut self, name: &str, processes: u32) -> Result<Run> {
         let first = self.next;
         self.next += processes * self.shape.each;
         let firsts = (0..processes)
@@ -135,7 +136,7 @@ impl Herd {
     /// # Errors
     ///
     /// As [`Self::claim`].
-    pub fn restart(&mut self, name: &str) -> Result<(Run, usize)> {
+    pub(crate) fn restart(&mut self, name: &str) -> Result<(Run, usize)> {
         let before = std::mem::take(&mut self.holders);
         for process in &mut self.processes {
             writeln!(process.input, "stop")?;
@@ -163,7 +164,7 @@ impl Herd {
     /// # Errors
     ///
     /// As [`Self::claim`].
-    pub fn replace_half(&mut self, name: &str) -> Result<Run> {
+    pub(crate) fn replace_half(&mut self, name: &str) -> Result<Run> {
         let half = self.processes.len() / 2;
         let freed = self.watch_freed()?;
         for mut process in self.processes.drain(..half) {
@@ -190,7 +191,7 @@ impl Herd {
     /// # Errors
     ///
     /// etcd cannot be asked.
-    pub fn settle(&self) -> Result<()> {
+    pub(crate) fn settle(&self) -> Result<()> {
         let end = Instant::now() + BOUND / 2;
         loop {
             let before = self.etcd.counts()?;
@@ -208,7 +209,7 @@ impl Herd {
     /// # Errors
     ///
     /// etcd cannot be asked.
-    pub fn rest(&mut self, time: Duration) -> Result<crate::etcd::Counts> {
+    pub(crate) fn rest(&mut self, time: Duration) -> Result<Counts> {
         let before = self.etcd.counts()?;
         std::thread::sleep(time);
         Ok(self.etcd.counts()?.since(&before))

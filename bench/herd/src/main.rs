@@ -1,14 +1,20 @@
 //! Claimants at once, each with a connection of its own to one etcd.
 
+#![forbid(unsafe_code)]
+
+mod claimants;
+mod herd;
+mod report;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
-use callsign_bench::claimants::{self, Task};
 use callsign_bench::etcd::Etcd;
-use callsign_bench::herd::{Herd, Shape};
-use callsign_bench::report::{Run, calls};
 use callsign_bench::{Result, process};
+use claimants::Task;
 use clap::{Parser, Subcommand, ValueEnum};
+use herd::{Herd, Shape};
+use report::{Run, calls};
 
 /// Lets claimants loose on one etcd, counts what they ask and checks that no two share a name.
 #[derive(Debug, Parser)]
