@@ -32,6 +32,7 @@ pub mod plugins;
 pub mod reason;
 pub mod resolver;
 pub mod routes;
+pub mod run;
 pub mod serve;
 pub mod server;
 pub mod store;

@@ -32,11 +32,20 @@ pub(crate) fn tell_more(more: bool) {
 
 /// Begins to log.
 pub(crate) fn start() {
+    start_with(USUAL);
+}
+
+/// Begins to log, for who has more to say than its log: only what is wrong.
+pub(crate) fn start_quietly() {
+    start_with("warn");
+}
+
+fn start_with(usual: &str) {
     let wanted = std::env::var(VARIABLE).unwrap_or_default();
-    let wanted = if wanted.is_empty() { USUAL } else { &wanted };
+    let wanted = if wanted.is_empty() { usual } else { &wanted };
     let (filter, error) = match EnvFilter::try_new(wanted) {
         Ok(filter) => (filter, None),
-        Err(error) => (EnvFilter::new(USUAL), Some(error)),
+        Err(error) => (EnvFilter::new(usual), Some(error)),
     };
     let builder = tracing_subscriber::fmt()
         .with_writer(io::stderr)
@@ -55,6 +64,6 @@ pub(crate) fn start() {
     if started.is_ok()
         && let Some(error) = error
     {
-        warn!("{VARIABLE}={wanted} is not understood, logging {USUAL}: {error}");
+        warn!("{VARIABLE}={wanted} is not understood, logging {usual}: {error}");
     }
 }

@@ -2,8 +2,11 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, value_parser};
+
+use crate::run::{Framework, MOST_MEMBERS, OnMemberLoss};
 
 /// Gives every node of a cluster a name in DNS, never the same twice, and answers for all of them.
 ///
@@ -31,6 +34,11 @@ pub(super) enum Command {
     Check(Check),
     /// List the names of containers: who has each, and who has not and why
     Names(Names),
+    /// Claim a name, wait for the others, and run a command under it
+    Run(Box<Run>),
+    /// End a command when the claim that it runs under ends
+    #[command(hide = true)]
+    Guard(Guard),
 }
 
 /// The flags of a server.
@@ -92,6 +100,140 @@ pub(super) struct Names {
     /// Write an array of JSON objects
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// Which pool of which store.
+#[derive(Args, Debug)]
+pub(super) struct Pool {
+    /// Corefile whose pool it is, with all its options
+    #[arg(long, value_name = "FILE", env = "CALLSIGN_CONF")]
+    pub(super) conf: Option<OsString>,
+
+    /// What the pool is called [default: the only one of the Corefile, else `node`]
+    #[arg(long, value_name = "NAME", env = "CALLSIGN_POOL")]
+    pub(super) pool: Option<String>,
+
+    /// Its names [default: {{.Pool}}{{.ID}}.cluster.internal.]
+    #[arg(long, env = "CALLSIGN_PATTERN", conflicts_with = "conf")]
+    pub(super) pattern: Option<String>,
+
+    /// How many names there are [default: 1000]
+    #[arg(long, value_name = "N", env = "CALLSIGN_LIMIT", value_parser = value_parser!(u32).range(1..=100_000), conflicts_with = "conf")]
+    pub(super) limit: Option<u32>,
+
+    /// Where names are kept: URLs of etcd with commas between, `local`, or a folder [default: local]
+    #[arg(long, env = "CALLSIGN_STORE", conflicts_with = "conf")]
+    pub(super) store: Option<String>,
+
+    /// What all keys in etcd begin with
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "CALLSIGN_PREFIX",
+        conflicts_with = "conf"
+    )]
+    pub(super) prefix: Option<String>,
+}
+
+/// The flags of `run`.
+#[derive(Args, Debug)]
+pub(super) struct Run {
+    #[command(flatten)]
+    pub(super) pool: Pool,
+
+    /// How many members start together
+    #[arg(long, short = 'n', value_name = "N", env = "CALLSIGN_EXPECT", default_value_t = 1, value_parser = value_parser!(u32).range(1..=i64::from(MOST_MEMBERS)))]
+    pub(super) expect: u32,
+
+    /// How long to wait for them, and for a name: 90s, 10m ... [default: as long as it takes]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(super) timeout: Option<Duration>,
+
+    /// Set what these frameworks read, several with commas between
+    #[arg(long = "for", value_name = "FRAMEWORK", value_delimiter = ',')]
+    pub(super) frameworks: Vec<Framework>,
+
+    /// The port on which rank 0 is met
+    #[arg(long, value_name = "N", default_value_t = 29500, value_parser = value_parser!(u16).range(1..))]
+    pub(super) port: u16,
+
+    /// Tell members to each other by name instead of by address
+    #[arg(long)]
+    pub(super) by_name: bool,
+
+    /// Which addresses are published: auto, an interface, a network or an address
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "conf")]
+    pub(super) address: Vec<String>,
+
+    /// How long the name outlives its last renewal in etcd
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub(super) ttl: Duration,
+
+    /// How long the name waits for this node after the command has ended, `off` for not at all
+    #[arg(long, value_name = "DURATION|off", default_value = "10m", value_parser = sticky)]
+    pub(super) sticky: Sticky,
+
+    /// How long the command may take to end after SIGTERM
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
+    pub(super) grace: Duration,
+
+    /// What happens to the command when the name cannot be kept
+    #[arg(long, value_name = "WHAT", default_value = "stop")]
+    pub(super) on_claim_loss: OnClaimLoss,
+
+    /// What happens to the command when another member is gone
+    #[arg(long, value_name = "WHAT", default_value = "fail")]
+    pub(super) on_member_loss: OnMemberLoss,
+
+    /// Folder that says who this node is across restarts
+    #[arg(long, value_name = "PATH")]
+    pub(super) state: Option<PathBuf>,
+
+    /// The command; {{.Name}}, {{.Slot}}, {{.Rank}}, {{.WorldSize}}, {{.Generation}}, {{.Leader}},
+    /// {{.Members}} and {{.Pool}} in it are replaced
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(super) command: Vec<String>,
+}
+
+/// What happens to the command when the name cannot be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum OnClaimLoss {
+    /// End the command before the name can belong to another, and exit with status 122
+    Stop,
+    /// Let it run, under a name that may belong to another
+    Keep,
+}
+
+/// How long a name waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sticky(pub(super) Option<Duration>);
+
+/// The flags of `guard`.
+#[derive(Args, Debug)]
+pub(super) struct Guard {
+    /// The number of the pipe
+    #[arg(long)]
+    pub(super) control: i32,
+
+    /// In milliseconds
+    #[arg(long)]
+    pub(super) grace: u64,
+
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(super) command: Vec<String>,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    corefile::duration(text)
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| "a duration is a number and a unit: 90s, 10m, 1h30m".to_owned())
+}
+
+fn sticky(text: &str) -> Result<Sticky, String> {
+    match text {
+        "off" => Ok(Sticky(None)),
+        text => Ok(Sticky(Some(duration(text)?))),
+    }
 }
 
 /// The words of a command line with a second dash before long flags that have only one, which is

@@ -3,6 +3,8 @@
 mod check;
 mod flags;
 mod names;
+mod pool;
+mod run;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -31,6 +33,8 @@ pub fn main() -> ExitCode {
     ExitCode::from(match arguments.command {
         Some(Command::Check(check)) => check::check(&check),
         Some(Command::Names(flags)) => names::names(&flags),
+        Some(Command::Run(flags)) => run::run(&flags),
+        Some(Command::Guard(flags)) => run::guard(flags),
         None => serve(&arguments.serve),
     })
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
+use tokio::sync::watch;
 
 use crate::clock::BootTime;
 use crate::store::{Epoch, Slot};
@@ -14,7 +15,11 @@ use crate::store::{Epoch, Slot};
 /// happens between a check and an act no check can know; so whoever acts on something shared
 /// passes the epoch along, and what is shared refuses smaller epochs than it has seen.
 #[derive(Clone, Debug, Default)]
-pub struct Ownership(Arc<ArcSwapOption<Owned>>);
+pub struct Ownership {
+    owned: Arc<ArcSwapOption<Owned>>,
+    /// Told of every change of the end of the stretch.
+    deadline: watch::Sender<Option<BootTime>>,
+}
 
 /// A stretch of time in which a slot is ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +48,7 @@ impl Ownership {
         // The clock first: were it read after the claim, this thread could sleep in between while
         // the claim is given back and somebody else takes it, and then stamp a later moment.
         let at = BootTime::now();
-        let owned = self.0.load();
+        let owned = self.owned.load();
         let owned = owned.as_deref()?;
         let Owned {
             slot,
@@ -54,24 +59,33 @@ impl Ownership {
         (since <= at && at < until).then_some(Stamp { slot, epoch, at })
     }
 
+    /// Until when a slot is ours, as far as is known now, and every change of that: each renewal
+    /// moves it on. [`None`] while nothing is ours.
+    #[must_use]
+    pub fn deadline(&self) -> watch::Receiver<Option<BootTime>> {
+        self.deadline.subscribe()
+    }
+
     /// The slot is ours until `until`.
     pub(super) fn own(&self, slot: Slot, epoch: Epoch, until: BootTime) {
-        let before = self.0.load();
+        let before = self.owned.load();
         let since = before
             .as_deref()
             .filter(|owned| owned.slot == slot)
             .map_or_else(BootTime::now, |owned| owned.since);
-        self.0.store(Some(Arc::new(Owned {
+        self.owned.store(Some(Arc::new(Owned {
             slot,
             epoch,
             since,
             until,
         })));
+        self.deadline.send_replace(Some(until));
     }
 
     /// Nothing is ours from now on.
     pub(super) fn disown(&self) {
-        self.0.store(None);
+        self.owned.store(None);
+        self.deadline.send_replace(None);
     }
 }
 

@@ -6,6 +6,8 @@
 mod watching;
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +28,8 @@ use super::record::{Port, Record};
 use crate::clock::BootTime;
 use crate::freshness::Freshness;
 use crate::store::{
-    Epoch, Feed, Listing, Reply, Request, Slot, Space, Store, StoreError, StoreErrorKind,
+    Epoch, Feed, Listing, Note, NoteName, NoteWrite, Reply, Request, Slot, Space, Store,
+    StoreError, StoreErrorKind,
 };
 
 /// How many messages of the store may wait for the pool.
@@ -75,6 +78,8 @@ pub struct PoolState {
     pub held: Option<(Slot, String)>,
     /// The fencing token.
     pub epoch: Option<Epoch>,
+    /// The instance under which it is held: another one for every claim.
+    pub instance: Option<String>,
     /// Whether all slots are taken by others.
     pub full: bool,
     /// What keeps the pool from being well, in one line.
@@ -96,7 +101,21 @@ pub struct PoolHandle {
     pub state: watch::Receiver<PoolState>,
     /// Whether a slot is ours.
     pub ownership: Ownership,
+    place: Place,
     commands: mpsc::UnboundedSender<Command>,
+}
+
+/// The store of a pool, and which of its names are the pool's.
+#[derive(Clone)]
+struct Place {
+    store: Arc<dyn Store>,
+    space: Space,
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.store.describe())
+    }
 }
 
 #[derive(Debug)]
@@ -121,6 +140,37 @@ impl PoolHandle {
     /// Gives the name back and ends the pool; [`PoolState::ended`] says when that is done.
     pub fn release(&self) {
         self.tell(Command::Release);
+    }
+
+    /// Reads a note of the pool after writing it, if it is to be written: [`Store::note`].
+    ///
+    /// # Errors
+    ///
+    /// As there, and where the store does not answer within `limit`.
+    pub async fn note(
+        &self,
+        name: NoteName,
+        write: Option<NoteWrite>,
+        limit: Duration,
+    ) -> Result<Note, StoreError> {
+        let Place { store, space } = &self.place;
+        let answer = timeout(limit, store.note(space, name, write)).await;
+        answer.unwrap_or_else(|_| {
+            let store = store.describe();
+            Err(unreachable(format!("{store} does not answer")))
+        })
+    }
+
+    /// What keeps a slot held in the programs that this process starts: [`Store::inheritable`].
+    #[must_use]
+    pub fn inheritable(&self, slot: Slot) -> Option<OwnedFd> {
+        self.place.store.inheritable(&self.place.space, slot)
+    }
+
+    /// The pool's names.
+    #[must_use]
+    pub fn space(&self) -> &Space {
+        &self.place.space
     }
 
     /// Whether both are handles of one pool.
@@ -151,6 +201,10 @@ pub fn start(config: PoolConfig, store: Arc<dyn Store>, node: Arc<NodeIdentity>)
     });
     let settings = settings(&config, &*store, &node);
     let claimant = Claimant::new(settings, sources.description(&config), Box::new(random));
+    let place = Place {
+        store: Arc::clone(&store),
+        space: config.space.clone(),
+    };
     let driver = Driver {
         // Equal patterns in two stores are two spaces.
         memory: format!("{} {}", store.place(), config.space.pattern.canonical()),
@@ -176,6 +230,7 @@ pub fn start(config: PoolConfig, store: Arc<dyn Store>, node: Arc<NodeIdentity>)
         members,
         state,
         ownership,
+        place,
         commands,
     }
 }
@@ -431,6 +486,7 @@ impl Driver {
                 info!("pool {pool}: this node is {name} (epoch {epoch})");
                 state.held = Some((*slot, name));
                 state.epoch = Some(*epoch);
+                state.instance = self.instance.clone();
                 state.full = false;
                 self.run_hook(hooks::Event::Claimed, &state);
             }
@@ -446,6 +502,7 @@ impl Driver {
                 self.run_hook(hooks::Event::Lost, &state);
                 state.held = None;
                 state.epoch = None;
+                state.instance = None;
                 state.lost += 1;
             }
             Event::Released { .. } => {
@@ -453,6 +510,7 @@ impl Driver {
                 self.run_hook(hooks::Event::Released, &state);
                 state.held = None;
                 state.epoch = None;
+                state.instance = None;
             }
             Event::Full => {
                 let limit = self.config.space.limit;

@@ -17,6 +17,8 @@ use super::blocks::{Block, Blocks};
 use super::{Chain, Plugin};
 use crate::config::ListenAddress;
 use crate::docker::survey::Survey;
+use crate::identity::pool::PoolConfig;
+use crate::identity::pools::StoreConfig;
 use crate::lines::Lines;
 use crate::metrics::Registry;
 
@@ -119,7 +121,7 @@ pub struct BlockDraft {
 }
 
 /// What others may want to know of a block once it runs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct BlockOptions {
     /// Whether its plugins are asked if they are ready, and until when.
     pub ready: Option<Monitor>,
@@ -131,6 +133,8 @@ pub struct BlockOptions {
     pub sockets: Option<usize>,
     /// Where it finds containers to name, and how it names them.
     pub containers: Option<Survey>,
+    /// The pools whose names it answers for.
+    pub pools: Vec<(StoreConfig, PoolConfig)>,
     /// The addresses that it is served at; known once the whole configuration is.
     pub servers: Vec<ListenAddress>,
 }

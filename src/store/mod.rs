@@ -9,9 +9,11 @@
 
 pub mod etcd;
 pub mod local;
+mod note;
 
 use std::fmt;
 use std::future::Future;
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +22,8 @@ use tokio::sync::mpsc;
 
 use crate::identity::pattern::Pattern;
 use crate::identity::record::Record;
+
+pub use note::{NOTE_LIMIT, Note, NoteName, NoteWrite};
 
 /// The number of one name of a pool, from 1 to the pool's limit.
 pub type Slot = u32;
@@ -87,6 +91,34 @@ pub trait Store: Send + Sync + 'static {
     ) -> Pending<'static, ()> {
         drop(begin);
         self.follow(space, feed)
+    }
+
+    /// Reads a note of the space after writing it, if it is to be written: one atomic step.
+    ///
+    /// Whoever finds their own text in the answer has written it, now or by an earlier request
+    /// whose answer was lost.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::execute`].
+    fn note(
+        &self,
+        space: &Space,
+        name: NoteName,
+        write: Option<NoteWrite>,
+    ) -> Pending<'static, Result<Note, StoreError>> {
+        let _ = (space, name, write);
+        let message = format!("{} keeps no notes", self.describe());
+        let kind = StoreErrorKind::Refused;
+        Box::pin(std::future::ready(Err(StoreError { kind, message })))
+    }
+
+    /// What keeps a slot that this process holds held for as long as any process has it open,
+    /// and is left open in every program that this process starts from now on; [`None`] where
+    /// claims do not hang on processes.
+    fn inheritable(&self, space: &Space, slot: Slot) -> Option<OwnedFd> {
+        let _ = (space, slot);
+        None
     }
 
     /// Whether claims end by themselves when they are not renewed.

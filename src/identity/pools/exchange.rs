@@ -1,12 +1,15 @@
 //! The way to a pool's store, which can be exchanged while the pool goes on.
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
 use super::StoreConfig;
-use crate::store::{Feed, Pending, Reply, Request, Space, Store, StoreError};
+use crate::store::{
+    Feed, Note, NoteName, NoteWrite, Pending, Reply, Request, Slot, Space, Store, StoreError,
+};
 
 /// A store, and what it was opened with.
 #[derive(Clone)]
@@ -90,6 +93,19 @@ impl Store for Exchangeable {
                 }
             }
         })
+    }
+
+    fn note(
+        &self,
+        space: &Space,
+        name: NoteName,
+        write: Option<NoteWrite>,
+    ) -> Pending<'static, Result<Note, StoreError>> {
+        self.store().note(space, name, write)
+    }
+
+    fn inheritable(&self, space: &Space, slot: Slot) -> Option<OwnedFd> {
+        self.store().inheritable(space, slot)
     }
 
     fn has_leases(&self) -> bool {

@@ -109,6 +109,8 @@ fn set_up(setup: &mut Setup<'_>, preset: &Preset) {
         let dns_port = setup.block.zones.first().map(|zone| zone.port);
         if let Some(pool) = pool(directive, *preset, dns_port, setup.diagnostics) {
             warn_of_unreachable(setup, directive, &pool);
+            let planned = (pool.store.clone(), pool.config.clone());
+            setup.block.options.pools.push(planned);
             pools.push(pool);
         }
     }

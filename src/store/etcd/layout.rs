@@ -5,13 +5,14 @@
 //! | slot 3 | `/callsign/v1/worker%d.tf.local./slots/00000003` | `worker3.tf.local.` |
 //! | reservation | `/callsign/v1/worker%d.tf.local./resv/00000003` | the same |
 //! | place in the queue | `/callsign/v1/worker%d.tf.local./want/INSTANCE` | the same |
+//! | note | `/callsign/v1/worker%d.tf.local./notes/roster` | the same |
 //!
 //! A prefix replaces `/callsign` in the native layout; in idetcd's it stands before everything.
 
 use std::sync::Arc;
 
 use crate::identity::pattern::Pattern;
-use crate::store::Slot;
+use crate::store::{NoteName, Slot};
 
 /// How names are laid out in etcd's keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -71,6 +72,7 @@ pub(super) struct Keys {
     slots: String,
     reservations: String,
     queue: String,
+    notes: String,
 }
 
 impl Keys {
@@ -90,6 +92,7 @@ impl Keys {
             slots,
             reservations: format!("{space}/resv/"),
             queue: format!("{space}/want/"),
+            notes: format!("{space}/notes/"),
         }
     }
 
@@ -151,6 +154,14 @@ impl Keys {
     /// The key of an instance's place in the queue.
     pub(super) fn place(&self, instance: &str) -> String {
         format!("{}{instance}", self.queue)
+    }
+
+    /// The key of a note.
+    pub(super) fn note(&self, name: NoteName) -> String {
+        match name {
+            NoteName::Roster => format!("{}roster", self.notes),
+            NoteName::Ended(slot) => format!("{}ended/{slot:08}", self.notes),
+        }
     }
 
     /// What all keys of the queue begin with.

@@ -7,6 +7,7 @@
 //! | `position.rs` | how a resumed watch knows that nothing was swapped |
 //! | `space.rs`, `listing.rs` | what is followed of a space |
 //! | `prefix.rs` | values of others, followed by their keys' beginning |
+//! | `notes.rs` | notes beside the slots |
 //! | `skipped.rs` | values that cannot be read |
 //! | `lease.rs` | keep-alive streams, and why an answer is never taken for another's |
 //! | `connection.rs` | connecting, rotating through the members, signing in again |
@@ -20,6 +21,7 @@ mod follow;
 mod layout;
 mod lease;
 mod listing;
+mod notes;
 mod options;
 mod position;
 mod prefix;
@@ -37,7 +39,9 @@ pub use options::{Credentials, EtcdOptions, Tls};
 pub use prefix::{EtcdPrefix, KeyAndValue, PrefixFeed};
 pub(crate) use skipped::Skipped;
 
-use crate::store::{Feed, Pending, Reply, Request, Space, Store, StoreError};
+use crate::store::{
+    Feed, Note, NoteName, NoteWrite, Pending, Reply, Request, Space, Store, StoreError,
+};
 use connection::Connections;
 use layout::{Keys, Root};
 use space::FollowedSpace;
@@ -133,6 +137,17 @@ impl Store for EtcdStore {
                 () = follow::follow(&shared.connections, space, Some(begin)) => {}
             }
         })
+    }
+
+    fn note(
+        &self,
+        space: &Space,
+        name: NoteName,
+        write: Option<NoteWrite>,
+    ) -> Pending<'static, Result<Note, StoreError>> {
+        let shared = Arc::clone(&self.shared);
+        let keys = self.keys(space);
+        Box::pin(async move { notes::note(&shared.connections, &keys, name, write).await })
     }
 
     fn has_leases(&self) -> bool {

@@ -10,6 +10,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -94,6 +95,12 @@ impl LockFile {
     pub(crate) fn place(&self) -> io::Result<(u64, u64)> {
         let metadata = self.file.metadata()?;
         Ok((metadata.dev(), metadata.ino()))
+    }
+
+    /// The same opening once more, which programs that this process starts find open: its locks
+    /// stay until all of them have closed it.
+    pub(crate) fn inheritable(&self) -> io::Result<OwnedFd> {
+        Ok(nix::unistd::dup(&self.file)?)
     }
 
     /// Writes the number of this process into the file, for people who look for the holder, and

@@ -6,6 +6,7 @@
 //!     node%d.cluster.internal./       one space
 //!         00000001.lock               locked by the holder of slot 1 as long as it lives
 //!         00000001.json               what the holder wrote, and for whom the slot is kept
+//!         roster.note, ended-*.note   notes, written behind notes.lock
 //! ```
 //!
 //! The lock alone decides who holds a slot. The kernel keeps it for a process that is stopped, and
@@ -28,6 +29,7 @@ pub(crate) mod file;
 mod folder;
 mod follow;
 pub(crate) mod lock;
+mod notes;
 mod requests;
 mod revision;
 mod sessions;
@@ -35,6 +37,7 @@ mod space;
 
 use std::collections::{BTreeSet, HashSet};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -45,7 +48,10 @@ use tokio::task::spawn_blocking;
 use self::revision::Revisions;
 use self::sessions::Sessions;
 use self::space::{SpaceFolder, Standing, View};
-use super::{Feed, Pending, Reply, Request, Slot, Space, Store, StoreError, StoreErrorKind};
+use super::{
+    Feed, Note, NoteName, NoteWrite, Pending, Reply, Request, Slot, Space, Store, StoreError,
+    StoreErrorKind,
+};
 use crate::mutex::locked;
 use crate::reason;
 
@@ -122,17 +128,24 @@ impl Store for LocalStore {
         let shared = Arc::clone(&self.shared);
         let folder = SpaceFolder::new(&shared.folder, space.pattern.canonical());
         let limit = space.limit;
-        Box::pin(async move {
-            // Files are written to the disk before a claim counts, which may take a while.
-            spawn_blocking(move || shared.carry_out(&folder, limit, request))
-                .await
-                .unwrap_or_else(|error| {
-                    Err(StoreError {
-                        kind: StoreErrorKind::Unreachable,
-                        message: format!("a request to the local store was cut off: {error}"),
-                    })
-                })
-        })
+        Box::pin(async move { blocking(move || shared.carry_out(&folder, limit, request)).await })
+    }
+
+    fn note(
+        &self,
+        space: &Space,
+        name: NoteName,
+        write: Option<NoteWrite>,
+    ) -> Pending<'static, Result<Note, StoreError>> {
+        let shared = Arc::clone(&self.shared);
+        let folder = SpaceFolder::new(&shared.folder, space.pattern.canonical());
+        Box::pin(async move { blocking(move || shared.note(&folder, name, write)).await })
+    }
+
+    fn inheritable(&self, space: &Space, slot: Slot) -> Option<OwnedFd> {
+        let folder = SpaceFolder::new(&self.shared.folder, space.pattern.canonical());
+        let hold = self.shared.sessions.hold(&folder, slot, None)?;
+        hold.lock.inheritable().ok()
     }
 
     fn follow(&self, space: &Space, feed: mpsc::Sender<Feed>) -> Pending<'static, ()> {
@@ -151,6 +164,18 @@ impl Store for LocalStore {
     fn describe(&self) -> String {
         format!("local store {}", self.shared.folder.display())
     }
+}
+
+/// Files are written to the disk before a claim counts, which may take a while.
+async fn blocking<T: Send + 'static>(
+    request: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    spawn_blocking(request).await.unwrap_or_else(|error| {
+        Err(StoreError {
+            kind: StoreErrorKind::Unreachable,
+            message: format!("a request to the local store was cut off: {error}"),
+        })
+    })
 }
 
 impl Shared {

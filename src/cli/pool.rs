@@ -1,0 +1,121 @@
+//! Which pool a command is about: by a Corefile, or by flags.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use corefile::{ProcessEnvironment, Sources};
+
+use super::flags::Pool;
+use crate::config::{self, DNS_PORT, Origin};
+use crate::console::stderr_has_colors;
+use crate::identity::address::AddressSelection;
+use crate::identity::pattern::Pattern;
+use crate::identity::pool::PoolConfig;
+use crate::identity::pools::StoreConfig;
+use crate::store::etcd::{EtcdOptions, Layout};
+use crate::store::{Slot, Space};
+
+/// What a pool is called, and its names, where nobody says: as in `identity`.
+const POOL: &str = "node";
+const PATTERN: &str = "{{.Pool}}{{.ID}}.cluster.internal.";
+const LIMIT: Slot = 1000;
+const TTL: Duration = Duration::from_secs(20);
+
+/// Finds the pool.
+///
+/// # Errors
+///
+/// What is wrong with the Corefile or with the flags, ready to be shown.
+pub(super) fn pool(flags: &Pool) -> Result<(StoreConfig, PoolConfig), String> {
+    match &flags.conf {
+        Some(file) => configured(&super::origin(file), flags.pool.as_deref()),
+        None => flagged(flags).map_err(|message| format!("error: {message}")),
+    }
+}
+
+fn configured(origin: &Origin, wanted: Option<&str>) -> Result<(StoreConfig, PoolConfig), String> {
+    let error = |message: String| format!("error: {message}");
+    let text = origin.read(DNS_PORT).map_err(error)?;
+    let mut sources = Sources::new();
+    let configuration = config::check(&mut sources, &text, DNS_PORT, &ProcessEnvironment)
+        .map_err(|found| config::render(&found, &sources, stderr_has_colors()))?;
+    let blocks = configuration.blocks.into_iter();
+    let mut pools: Vec<_> = blocks.flat_map(|block| block.options.pools).collect();
+    pools.dedup_by(|one, other| one.1.pool == other.1.pool && one.0 == other.0);
+    let names: Vec<String> = pools.iter().map(|(_, pool)| pool.pool.clone()).collect();
+    pools.retain(|(_, pool)| wanted.is_none_or(|wanted| pool.pool == wanted));
+    match (pools.len(), wanted) {
+        (1, _) => Ok(pools.remove(0)),
+        _ if names.is_empty() => Err(error(format!("{origin} has no pool: add `identity`"))),
+        (0, Some(wanted)) => Err(error(format!(
+            "{origin} has no pool {wanted:?}; it has {}",
+            names.join(", ")
+        ))),
+        (_, Some(wanted)) => Err(error(format!("{origin} has several pools {wanted:?}"))),
+        (_, None) => Err(error(format!(
+            "{origin} has several pools: say which with --pool ({})",
+            names.join(", ")
+        ))),
+    }
+}
+
+fn flagged(flags: &Pool) -> Result<(StoreConfig, PoolConfig), String> {
+    let pool = flags.pool.as_deref().unwrap_or(POOL);
+    let limit = flags.limit.unwrap_or(LIMIT);
+    let pattern = flags.pattern.as_deref().unwrap_or(PATTERN);
+    let pattern = Pattern::parse(pattern, pool)
+        .and_then(|pattern| pattern.check_limit(limit).map(|()| pattern))
+        .map_err(|error| format!("--pattern {pattern}: {} ({})", error.message, error.help))?;
+    let store = store(flags, &pattern)?;
+    let config = PoolConfig {
+        pool: pool.to_owned(),
+        space: Space {
+            pattern: Arc::new(pattern),
+            limit,
+        },
+        claim: true,
+        ttl: TTL,
+        sticky: None,
+        node: None,
+        addresses: vec![AddressSelection::Auto],
+        dns_port: None,
+        ports: BTreeMap::new(),
+        meta: BTreeMap::new(),
+        health: None,
+        hooks: Vec::new(),
+    };
+    Ok((store, config))
+}
+
+fn store(flags: &Pool, pattern: &Pattern) -> Result<StoreConfig, String> {
+    let store = flags.store.as_deref().unwrap_or("local");
+    if !store.contains("://") {
+        if flags.prefix.is_some() {
+            return Err("--prefix is only for etcd: add --store URL,URL...".to_owned());
+        }
+        return match store {
+            "local" => Ok(StoreConfig::Local(None)),
+            path if path.contains('/') => Ok(StoreConfig::Local(Some(PathBuf::from(path)))),
+            other => Err(format!(
+                "--store {other}: a store is URLs of etcd (http://HOST:2379), `local` or a folder"
+            )),
+        };
+    }
+    let options = EtcdOptions {
+        endpoints: store.split(',').map(|url| url.trim().to_owned()).collect(),
+        credentials: None,
+        tls: None,
+        prefix: flags.prefix.clone(),
+        layout: Layout::default(),
+    };
+    for endpoint in &options.endpoints {
+        EtcdOptions::check_endpoint(endpoint).map_err(|error| format!("--store: {error}"))?;
+    }
+    options
+        .check()
+        .map_err(|error| format!("--store: {error}"))?;
+    options.accepts(pattern)?;
+    Ok(StoreConfig::Etcd(options))
+}

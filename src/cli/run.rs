@@ -1,0 +1,87 @@
+//! `callsign run`: a command under a name.
+
+use std::time::Duration;
+
+use super::flags::{Guard, OnClaimLoss, Run};
+use super::pool::pool;
+use crate::console::complain;
+use crate::identity::address::AddressSelection;
+use crate::identity::pool::PoolConfig;
+use crate::identity::pools::NodeOptions;
+use crate::run::{self, FAILED, GuardOptions, Job, Policies, Word};
+
+/// Runs the command; returns the exit status.
+pub(super) fn run(flags: &Run) -> u8 {
+    match job(flags) {
+        Ok(job) => {
+            crate::log::start_quietly();
+            run::run(&job)
+        }
+        Err(message) => {
+            complain(message.trim_end());
+            FAILED
+        }
+    }
+}
+
+fn job(flags: &Run) -> Result<Job, String> {
+    let (store, pool) = pool(&flags.pool)?;
+    let error = |message: String| format!("error: {message}");
+    let limit = pool.space.limit;
+    if flags.expect > limit {
+        let expect = flags.expect;
+        return Err(error(format!(
+            "--expect {expect}: the pool has only {limit} names: raise its limit"
+        )));
+    }
+    if flags.on_claim_loss == OnClaimLoss::Stop && flags.grace > flags.ttl / 2 {
+        let (grace, ttl) = (flags.grace, flags.ttl);
+        return Err(error(format!(
+            "--grace {grace:?}: the command must have ended before the claim does, so it is half of --ttl ({ttl:?}) at most"
+        )));
+    }
+    let words = flags.command.iter().map(|word| Word::parse(word));
+    let command = words.collect::<Result<Vec<_>, _>>().map_err(error)?;
+    let addresses = flags
+        .address
+        .iter()
+        .map(|word| AddressSelection::parse(word));
+    let addresses = addresses.collect::<Result<Vec<_>, _>>().map_err(error)?;
+    Ok(Job {
+        store,
+        pool: PoolConfig {
+            claim: true,
+            ttl: flags.ttl,
+            sticky: flags.sticky.0,
+            addresses: if addresses.is_empty() {
+                pool.addresses
+            } else {
+                addresses
+            },
+            ..pool
+        },
+        node: NodeOptions {
+            state_folder: flags.state.clone(),
+        },
+        expect: flags.expect,
+        timeout: flags.timeout,
+        policies: Policies {
+            stop_on_claim_loss: flags.on_claim_loss == OnClaimLoss::Stop,
+            on_member_loss: flags.on_member_loss,
+        },
+        grace: flags.grace,
+        frameworks: flags.frameworks.clone(),
+        port: flags.port,
+        by_name: flags.by_name,
+        command,
+    })
+}
+
+/// Guards a command; returns its exit status.
+pub(super) fn guard(flags: Guard) -> u8 {
+    run::guard(&GuardOptions {
+        control: flags.control,
+        grace: Duration::from_millis(flags.grace),
+        command: flags.command,
+    })
+}

@@ -1,0 +1,97 @@
+//! The command and its guard, from the side of the process that holds the claim.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::Stdio;
+use std::time::Duration;
+
+use nix::fcntl::OFlag;
+use nix::sys::signal::Signal;
+use nix::unistd::{dup, pipe2};
+use tokio::net::unix::pipe::Sender;
+use tokio::process::Child;
+
+use super::descendants::signal_all;
+use super::status;
+use crate::clock::BootTime;
+
+/// A command that runs behind a guard: see [`super::guard`].
+#[derive(Debug)]
+pub(super) struct Command {
+    guard: Child,
+    control: Sender,
+}
+
+impl Command {
+    /// Starts the guard, and through it the command. `kept` stays open in both.
+    pub(super) fn start(
+        words: &[String],
+        variables: &[(String, String)],
+        grace: Duration,
+        kept: Option<OwnedFd>,
+    ) -> io::Result<Self> {
+        let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
+        // The guard finds this one open, and closes it.
+        let inherited = dup(&read)?;
+        let guard = tokio::process::Command::new("/proc/self/exe")
+            .arg0("callsign")
+            .arg("guard")
+            .arg("--control")
+            .arg(inherited.as_raw_fd().to_string())
+            .arg("--grace")
+            .arg(grace.as_millis().to_string())
+            .arg("--")
+            .args(words.iter().map(OsString::from))
+            .envs(variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::inherit())
+            .spawn()?;
+        drop((read, inherited, kept));
+        Ok(Self {
+            guard,
+            control: Sender::from_owned_fd(write)?,
+        })
+    }
+
+    /// Lets the command run until the claim ends, as far as is known now.
+    pub(super) fn may_run_until(&self, until: BootTime) {
+        self.tell(&format!("until {}\n", until.nanoseconds()));
+    }
+
+    /// Passes a signal on to the command.
+    pub(super) fn signal(&self, signal: i32) {
+        self.tell(&format!("signal {signal}\n"));
+    }
+
+    /// Asks the command to end, and sees to it that it does.
+    pub(super) fn stop(&self) {
+        self.tell("stop\n");
+    }
+
+    /// Kills the command and everything below it, the guard too.
+    pub(super) fn kill(&self) {
+        signal_all(Signal::SIGKILL);
+    }
+
+    fn tell(&self, line: &str) {
+        // A guard that has ended needs to be told nothing; one that is stopped has the time that it
+        // was told before.
+        let _ = self.control.try_write(line.as_bytes());
+    }
+
+    /// Waits for the end of the command and of everything that it has started; returns its exit
+    /// status.
+    pub(super) async fn wait(&mut self) -> io::Result<u8> {
+        let ended = self.guard.wait().await?;
+        let Some(status) = ended.code() else {
+            // The guard itself was killed, so what it guarded is ours to end.
+            while signal_all(Signal::SIGKILL) > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            let signal = ended.signal().unwrap_or_default();
+            return Ok(u8::try_from(128 + signal).unwrap_or(status::FAILED));
+        };
+        Ok(u8::try_from(status).unwrap_or(status::FAILED))
+    }
+}

@@ -1,0 +1,268 @@
+//! Waiting for the others of a job, and noticing that one is gone.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::sync::watch::error::RecvError;
+use tokio::time::{Instant, sleep, sleep_until};
+use tracing::warn;
+
+use super::Job;
+use super::gathering::{Decision, GANG, Readiness, decide, gone};
+use super::progress::Progress;
+use super::roster::{Ended, Roster, RosterMember};
+use crate::identity::members::Members;
+use crate::identity::pool::{PoolConfig, PoolHandle, PoolState};
+use crate::store::{Note, NoteName, NoteWrite};
+
+/// How long the store may take to answer.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// The first pause between two looks for the roster that somebody else may be freezing; each is
+/// twice as long as the one before. All members see that the job is complete in the same moment;
+/// the one with the lowest slot freezes, so that not all of them write.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+
+/// After how many looks a member freezes the roster itself: after 0.6 s.
+const LOOKS: u32 = 6;
+
+/// The longest pause, and what it is at least for each member: the store is asked by all of them.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+const PAUSE_PER_MEMBER: Duration = Duration::from_millis(10);
+
+/// What came of waiting.
+pub(super) enum Waited {
+    /// This roster starts.
+    Complete(Roster),
+    /// The time is over.
+    TimedOut {
+        /// Whether it was for want of a free slot.
+        full: bool,
+    },
+}
+
+/// A member that is gone, or whose command has failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Lost {
+    /// Its name.
+    pub(super) name: String,
+    /// The exit status of its command, if it said so.
+    pub(super) status: Option<u8>,
+}
+
+/// One member's part in a job.
+pub(super) struct Gang {
+    handle: PoolHandle,
+    pool: PoolConfig,
+    own: Readiness,
+    timeout: Option<Duration>,
+    members: watch::Receiver<Members>,
+    state: watch::Receiver<PoolState>,
+    /// The roster as it was read last.
+    last: Option<Roster>,
+    /// The revision of its note, once it was read.
+    revision: Option<u64>,
+    /// Why it could not be read, as it was told last.
+    trouble: Option<String>,
+    /// The claim that takes part.
+    instance: String,
+    /// Who of the roster has ended well.
+    done: Vec<String>,
+}
+
+/// What is published by who takes part.
+pub(super) fn announced(
+    meta: &BTreeMap<String, String>,
+    expect: u32,
+    after: u64,
+) -> BTreeMap<String, String> {
+    let mut meta = meta.clone();
+    let readiness = Readiness { expect, after };
+    meta.insert(GANG.to_owned(), readiness.to_string());
+    meta
+}
+
+impl Gang {
+    pub(super) fn new(handle: PoolHandle, job: &Job) -> Self {
+        Self {
+            members: handle.members.clone(),
+            state: handle.state.clone(),
+            handle,
+            pool: job.pool.clone(),
+            own: Readiness {
+                expect: job.expect,
+                after: 0,
+            },
+            timeout: job.timeout,
+            last: None,
+            revision: None,
+            trouble: None,
+            instance: String::new(),
+            done: Vec::new(),
+        }
+    }
+
+    /// The position of this member.
+    pub(super) fn rank(&self, roster: &Roster) -> Option<usize> {
+        roster.rank(&self.instance)
+    }
+
+    /// Is ready again, for a roster later than `generation`.
+    pub(super) fn again(&mut self, generation: u64) {
+        self.own.after = generation;
+        self.done.clear();
+        self.handle.configure(PoolConfig {
+            meta: announced(&self.pool.meta, self.own.expect, generation),
+            ..self.pool.clone()
+        });
+    }
+
+    /// Waits until a roster with this member in it is frozen.
+    pub(super) async fn wait(&mut self) -> Waited {
+        let mut progress = Progress::new(self.handle.space().clone(), self.own.expect);
+        let end = self.timeout.map(|timeout| Instant::now() + timeout);
+        let longest = LONGEST_PAUSE.max(PAUSE_PER_MEMBER * self.own.expect);
+        let (mut looks, mut pause) = (0, FIRST_PAUSE);
+        loop {
+            let members = self.members.borrow_and_update().clone();
+            let state = self.state.borrow_and_update().clone();
+            self.instance = state.instance.clone().unwrap_or_default();
+            if self.revision.is_none() && !self.instance.is_empty() {
+                self.note(None).await;
+            }
+            match decide(&self.instance, self.own, &members, self.last.as_ref()) {
+                Decision::Start => {
+                    if let Some(roster) = self.last.clone() {
+                        return Waited::Complete(roster);
+                    }
+                }
+                Decision::Wait(waiting) => progress.tell(&state, &waiting),
+                Decision::Propose(roster) => {
+                    let is_first = roster.rank(&self.instance) == Some(0);
+                    let turn = is_first || looks >= LOOKS;
+                    if turn && self.revision.is_some() && self.note(Some(&roster)).await {
+                        continue;
+                    }
+                }
+            }
+            tokio::select! {
+                result = self.members.changed() => {
+                    ended(result).await;
+                    (looks, pause) = (0, FIRST_PAUSE);
+                }
+                result = self.state.changed() => ended(result).await,
+                () = sleep(pause), if !self.instance.is_empty() => {
+                    looks += 1;
+                    pause = (pause * 2).min(longest);
+                    self.note(None).await;
+                }
+                () = progress.due() => {}
+                () = sleep_until(end.unwrap_or_else(Instant::now)), if end.is_some() => {
+                    progress.timed_out();
+                    return Waited::TimedOut { full: state.full };
+                }
+            }
+        }
+    }
+
+    /// Waits until members of `roster` are gone otherwise than after their commands have succeeded.
+    pub(super) async fn lost(&mut self, roster: &Roster) -> Vec<Lost> {
+        loop {
+            let members = self.members.borrow_and_update().clone();
+            let gone = gone(roster, &members).into_iter();
+            let gone: Vec<&RosterMember> = gone
+                .filter(|it| it.instance != self.instance && !self.done.contains(&it.instance))
+                .collect();
+            let mut lost = Vec::new();
+            let mut unknown = false;
+            for member in gone {
+                match self.last_word(roster, member).await {
+                    Ok(Some(0)) => self.done.push(member.instance.clone()),
+                    Ok(status) => lost.push(Lost {
+                        name: self.handle.space().pattern.text(member.slot),
+                        status,
+                    }),
+                    // Whoever writes before it goes may have succeeded.
+                    Err(()) => unknown = true,
+                }
+            }
+            if !lost.is_empty() {
+                return lost;
+            }
+            tokio::select! {
+                result = self.members.changed() => ended(result).await,
+                () = sleep(LONGEST_PAUSE), if unknown => {}
+            }
+        }
+    }
+
+    /// The exit status that a member has left behind for this roster; [`None`] where it has not.
+    async fn last_word(&self, roster: &Roster, member: &RosterMember) -> Result<Option<u8>, ()> {
+        let note = self.handle.note(NoteName::Ended(member.slot), None, ANSWER);
+        let note = note.await.map_err(drop)?;
+        let ended = Ended::parse(&note.text);
+        let same = |ended: &Ended| {
+            ended.instance == member.instance && ended.generation == roster.generation
+        };
+        Ok(ended.filter(same).map(|ended| ended.status))
+    }
+
+    /// Leaves behind how the command has ended, so that the others do not take this member for lost.
+    pub(super) async fn ended(&self, roster: &Roster, status: u8) {
+        let Some(own) = roster.members.get(self.rank(roster).unwrap_or(usize::MAX)) else {
+            return;
+        };
+        let ended = Ended {
+            instance: own.instance.clone(),
+            generation: roster.generation,
+            status,
+        };
+        let write = NoteWrite {
+            text: ended.to_json(),
+            after: None,
+        };
+        let name = NoteName::Ended(own.slot);
+        if let Err(error) = self.handle.note(name, Some(write), ANSWER).await {
+            warn!("the other members may take this one for lost: {error}");
+        }
+    }
+
+    /// Reads the roster, after freezing one if the last is still the one that was read; returns
+    /// whether another one stands now.
+    async fn note(&mut self, roster: Option<&Roster>) -> bool {
+        let write = match roster.map(Roster::to_json) {
+            None => None,
+            // The number of members is bounded so that it fits.
+            Some(None) => return false,
+            Some(Some(text)) => Some(NoteWrite {
+                text,
+                after: self.revision,
+            }),
+        };
+        match self.handle.note(NoteName::Roster, write, ANSWER).await {
+            Ok(Note { revision, text }) => {
+                let is_new = self.revision != Some(revision);
+                if is_new {
+                    self.revision = Some(revision);
+                    self.last = Roster::parse(&text);
+                }
+                is_new
+            }
+            Err(error) => {
+                if self.trouble.as_ref() != Some(&error.message) {
+                    warn!("the roster cannot be read: {error}");
+                    self.trouble = Some(error.message);
+                }
+                false
+            }
+        }
+    }
+}
+
+/// A pool ends only with this process: whoever hears that it has ended is about to end as well.
+async fn ended(result: Result<(), RecvError>) {
+    if result.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,284 @@
+//! When is a job complete, and who is in it: decided from what the store shows, without IO.
+//!
+//! A claimant that takes part says so in its record (`gang = EXPECT after GENERATION`): how many it
+//! waits for, and for a roster later than which it is ready. So a member of the last roster counts
+//! as busy until it says otherwise, without having to write anything when its job starts.
+//!
+//! A roster is frozen once nobody of the last one is busy any more and as many are ready as are
+//! expected. Whoever sees that may propose one: the first that is written counts, and all others
+//! read it.
+
+use std::fmt;
+
+use super::roster::{Roster, RosterMember};
+use crate::identity::members::Members;
+use crate::store::{Entry, Slot};
+
+/// The key in a record's free text that says who takes part.
+pub(super) const GANG: &str = "gang";
+
+/// What a claimant says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Readiness {
+    /// How many it waits for, itself among them.
+    pub(super) expect: u32,
+    /// It is ready for any roster later than this.
+    pub(super) after: u64,
+}
+
+impl fmt::Display for Readiness {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} after {}", self.expect, self.after)
+    }
+}
+
+impl Readiness {
+    fn of(entry: &Entry) -> Option<Self> {
+        let text = entry.record.member.as_ref()?.meta.get(GANG)?;
+        let (expect, after) = text.split_once(" after ")?;
+        Some(Self {
+            expect: expect.parse().ok()?,
+            after: after.parse().ok()?,
+        })
+    }
+}
+
+/// What is to be done now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// Wait for a change.
+    Wait(Waiting),
+    /// Freeze this one, unless somebody has frozen another.
+    Propose(Roster),
+    /// Start: this is the last roster and we are in it.
+    Start,
+}
+
+/// What is waited for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Waiting {
+    /// The slots of those that are ready, ascending.
+    pub(super) ready: Vec<Slot>,
+    /// Those of the last roster that are still busy.
+    pub(super) busy: Vec<Slot>,
+    /// Those that expect another number of members than we do.
+    pub(super) others: Vec<Slot>,
+}
+
+/// Decides for the claim `instance`, which has said `own` of itself, whether the copy of the store
+/// shows that already or not.
+pub(super) fn decide(
+    instance: &str,
+    own: Readiness,
+    members: &Members,
+    last: Option<&Roster>,
+) -> Decision {
+    let generation = last.map_or(0, |roster| roster.generation);
+    let mut waiting = Waiting::default();
+    let mut ready = Vec::new();
+    let mut is_ready = false;
+    for entry in members.entries() {
+        let Some(member) = RosterMember::of(entry) else {
+            continue;
+        };
+        let Some(readiness) = Readiness::of(entry) else {
+            continue;
+        };
+        let is_old = last.is_some_and(|roster| roster.rank_at(&member).is_some());
+        if is_old && readiness.after < generation {
+            waiting.busy.push(entry.slot);
+        } else if readiness.expect == own.expect {
+            is_ready |= member.instance == instance;
+            waiting.ready.push(entry.slot);
+            ready.push(member);
+        } else {
+            waiting.others.push(entry.slot);
+        }
+    }
+    // Whether everybody is still there shows afterwards.
+    let is_in = last.is_some_and(|roster| roster.rank(instance).is_some());
+    if is_in && generation > own.after {
+        return Decision::Start;
+    }
+    let wanted = usize::try_from(own.expect).unwrap_or(usize::MAX);
+    if !is_ready || !waiting.busy.is_empty() || ready.len() < wanted {
+        return Decision::Wait(waiting);
+    }
+    ready.truncate(wanted);
+    if !ready.iter().any(|member| member.instance == instance) {
+        // Enough others have lower slots: it is theirs to begin.
+        return Decision::Wait(waiting);
+    }
+    Decision::Propose(Roster::new(generation + 1, instance, ready))
+}
+
+/// The members of `roster` that are not there any more. A copy of the store that is older than the
+/// roster does not show those that came last, and says nothing.
+pub(super) fn gone<'r>(roster: &'r Roster, members: &Members) -> Vec<&'r RosterMember> {
+    if members.revision < roster.newest() {
+        return Vec::new();
+    }
+    let is_gone = |member: &&RosterMember| {
+        let there = members.get(member.slot);
+        there.is_none_or(|it| it.record.instance() != Some(&member.instance))
+    };
+    roster.members.iter().filter(is_gone).collect()
+}
+
+impl Roster {
+    /// The rank of a member at its own slot.
+    fn rank_at(&self, member: &RosterMember) -> Option<usize> {
+        let found = self
+            .members
+            .binary_search_by_key(&member.slot, |it| it.slot)
+            .ok()?;
+        let same = self.members.get(found)?.instance == member.instance;
+        same.then_some(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::clock::BootTime;
+    use crate::identity::record::{Member, Record};
+    use crate::store::{Feed, Listing};
+
+    fn entry(slot: Slot, instance: &str, gang: Option<&str>) -> Entry {
+        let gang = gang.map(|text| (GANG.to_owned(), text.to_owned()));
+        Entry {
+            slot,
+            epoch: slot.into(),
+            session: None,
+            record: Record {
+                member: Some(Member {
+                    inst: instance.to_owned(),
+                    meta: gang.into_iter().collect::<BTreeMap<_, _>>(),
+                    ..Member::default()
+                }),
+                ..Record::default()
+            },
+        }
+    }
+
+    fn members(entries: &[Entry]) -> Members {
+        let mut members = Members::default();
+        let listing = Listing {
+            revision: 100,
+            entries: entries.to_vec(),
+            reservations: Vec::new(),
+        };
+        members.follow(BootTime::default(), &Feed::Listing(listing));
+        members
+    }
+
+    fn roster(generation: u64, entries: &[Entry]) -> Roster {
+        let members = entries.iter().filter_map(RosterMember::of);
+        Roster::new(generation, "x", members.collect())
+    }
+
+    const FRESH: Readiness = Readiness {
+        expect: 2,
+        after: 0,
+    };
+
+    /// If this fails, a job starts with too few, or with those that wait for another one.
+    #[test]
+    fn as_many_as_are_expected_start_together() {
+        let a = entry(1, "a", Some("2 after 0"));
+        let stranger = entry(2, "s", None);
+        let other = entry(3, "o", Some("5 after 0"));
+        let b = entry(4, "b", Some("2 after 0"));
+        let c = entry(5, "c", Some("2 after 0"));
+        let decision = decide(
+            "a",
+            FRESH,
+            &members(&[a.clone(), stranger.clone(), other.clone()]),
+            None,
+        );
+        let waiting = Waiting {
+            ready: vec![1],
+            busy: vec![],
+            others: vec![3],
+        };
+        assert_eq!(decision, Decision::Wait(waiting));
+        let all = members(&[a.clone(), stranger, other, b.clone(), c]);
+        let expected = |who| Roster::new(1, who, roster(1, &[a.clone(), b.clone()]).members);
+        assert_eq!(
+            decide("a", FRESH, &all, None),
+            Decision::Propose(expected("a"))
+        );
+        assert_eq!(
+            decide("b", FRESH, &all, None),
+            Decision::Propose(expected("b"))
+        );
+        // A third one is a spare.
+        assert!(matches!(decide("c", FRESH, &all, None), Decision::Wait(_)));
+        let frozen = roster(1, &[a, b]);
+        assert_eq!(decide("b", FRESH, &all, Some(&frozen)), Decision::Start);
+    }
+
+    /// If this fails, a job that runs is torn apart by a newcomer, or a job that lost a member
+    /// starts again before the others have stopped theirs.
+    #[test]
+    fn nobody_is_taken_out_of_a_job_that_runs() {
+        let a = entry(1, "a", Some("2 after 0"));
+        let b = entry(2, "b", Some("2 after 0"));
+        let c = entry(3, "c", Some("2 after 0"));
+        let d = entry(4, "d", Some("2 after 0"));
+        let frozen = roster(4, &[a.clone(), b]);
+        // b is gone, a still runs; c and d would be enough.
+        let now = members(&[a, c.clone(), d.clone()]);
+        let Decision::Wait(waiting) = decide("c", FRESH, &now, Some(&frozen)) else {
+            panic!("a runs");
+        };
+        assert_eq!((waiting.busy, waiting.ready), (vec![1], vec![3, 4]));
+        // a has stopped and is ready again.
+        let again = entry(1, "a", Some("2 after 4"));
+        let now = members(&[again, c, d]);
+        let ready = Readiness {
+            expect: 2,
+            after: 4,
+        };
+        let Decision::Propose(next) = decide("a", ready, &now, Some(&frozen)) else {
+            panic!("two are ready");
+        };
+        assert_eq!(next.generation, 5);
+        let slots: Vec<Slot> = next.members.iter().map(|it| it.slot).collect();
+        assert_eq!(slots, [1, 3]);
+    }
+
+    /// If this fails, whoever has stopped its command starts it again with the roster that it has
+    /// just left, because the store does not show yet what it wrote.
+    #[test]
+    fn an_old_roster_starts_nobody_twice() {
+        let a = entry(1, "a", Some("2 after 0"));
+        let b = entry(2, "b", Some("2 after 0"));
+        let frozen = roster(4, &[a.clone(), b.clone()]);
+        let ready = Readiness {
+            expect: 2,
+            after: 4,
+        };
+        let decision = decide("a", ready, &members(&[a, b]), Some(&frozen));
+        assert!(matches!(decision, Decision::Wait(_)), "{decision:?}");
+    }
+
+    /// If this fails, a job ends because of a member that has only just come, or goes on without
+    /// one that has died before everybody had seen it.
+    #[test]
+    fn who_is_gone_shows_once_the_copy_is_new_enough() {
+        let a = entry(1, "a", Some("2 after 0"));
+        let b = entry(2, "b", Some("2 after 0"));
+        let frozen = roster(1, &[a.clone(), b]);
+        let mut now = members(&[a]);
+        assert_eq!(gone(&frozen, &now).len(), 1);
+        now.revision = 1;
+        assert_eq!(gone(&frozen, &now).len(), 0);
+        // The slot in other hands is not the member.
+        let other = members(&[entry(1, "x", None), entry(2, "b", None)]);
+        let gone: Vec<Slot> = gone(&frozen, &other).iter().map(|it| it.slot).collect();
+        assert_eq!(gone, [1]);
+    }
+}

@@ -1,0 +1,271 @@
+//! The process between `callsign run` and its command.
+//!
+//! Whoever holds the claim may be stopped, killed or kept from running while the command goes on.
+//! So a second process, which does nothing else, knows until when the command may run, and ends it
+//! and everything that it has started: when that time comes without a later one, when it is told
+//! to, and when the first process is no more. Should the guard be killed, the first process does
+//! the same.
+//!
+//! It is told in lines, through a pipe: `until NANOSECONDS` (`CLOCK_BOOTTIME`), `signal NUMBER`,
+//! `stop`. The end of the pipe means `stop`.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::process::Command;
+use std::time::Duration;
+
+use nix::sys::prctl;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use nix::unistd::Pid;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::net::unix::pipe::Receiver;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{Instant, sleep_until};
+
+use super::descendants::{reap, signal_all};
+use super::status;
+use crate::clock::BootTime;
+use crate::console::complain;
+use crate::reason;
+
+/// How long before the end of the claim everything is killed.
+const KILL_MARGIN: Duration = Duration::from_millis(500);
+
+/// How often what does not want to end is killed again.
+const AGAIN: Duration = Duration::from_millis(20);
+
+/// What a guard is to do.
+#[derive(Debug)]
+pub(crate) struct GuardOptions {
+    /// The number under which the pipe is open.
+    pub(crate) control: RawFd,
+    /// How long the command may take to end after `SIGTERM`.
+    pub(crate) grace: Duration,
+    /// The command and its arguments.
+    pub(crate) command: Vec<String>,
+}
+
+/// Runs the command to its end; returns its exit status.
+pub(crate) fn guard(options: &GuardOptions) -> u8 {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let result = runtime.and_then(|runtime| runtime.block_on(run(options)));
+    result.unwrap_or_else(|error| {
+        complain(&format!("callsign: cannot guard: {}", reason::of(&error)));
+        status::FAILED
+    })
+}
+
+async fn run(options: &GuardOptions) -> io::Result<u8> {
+    prctl::set_child_subreaper(true)?;
+    let control = control(options.control)?;
+    // These reach the command as well where they come from a terminal; it decides what they mean.
+    for kind in [
+        SignalKind::interrupt(),
+        SignalKind::quit(),
+        SignalKind::hangup(),
+        SignalKind::terminate(),
+    ] {
+        drop(signal(kind)?);
+    }
+    let mut children = signal(SignalKind::child())?;
+    let deadline = Deadline::new()?;
+    let Some((program, arguments)) = options.command.split_first() else {
+        return Ok(status::FAILED);
+    };
+    let command = match Command::new(program).args(arguments).spawn() {
+        Ok(child) => Pid::from_raw(child.id().cast_signed()),
+        Err(error) => {
+            complain(&format!(
+                "callsign: cannot run {program}: {}",
+                reason::of(&error)
+            ));
+            return Ok(status::of_start(&error));
+        }
+    };
+    let mut guard = Guard {
+        command,
+        ended: None,
+        grace: options.grace,
+        deadline,
+        until: None,
+        kill_at: None,
+    };
+    let mut control = Some(control);
+    loop {
+        guard.reap();
+        if guard.is_done() {
+            return Ok(guard.ended.unwrap_or(status::FAILED));
+        }
+        let kill_at = guard.kill_at;
+        tokio::select! {
+            _ = children.recv() => {}
+            line = next(&mut control) => match line {
+                Some(line) => guard.obey(&line)?,
+                None => {
+                    control = None;
+                    guard.stop(options.grace);
+                }
+            },
+            result = guard.deadline.passed() => {
+                result?;
+                guard.come_to_the_end()?;
+            }
+            () = sleep_until(kill_at.unwrap_or_else(Instant::now)), if kill_at.is_some() => {
+                signal_all(Signal::SIGKILL);
+                guard.kill_at = Some(Instant::now() + AGAIN);
+            }
+        }
+    }
+}
+
+/// Opens the pipe anew, so that it belongs to us alone, and closes what was inherited.
+fn control(number: RawFd) -> io::Result<Lines<BufReader<Receiver>>> {
+    let file = File::open(format!("/proc/self/fd/{number}"))?;
+    nix::unistd::close(number)?;
+    Ok(BufReader::new(Receiver::from_file(file)?).lines())
+}
+
+/// The next line; never where the pipe has ended before, [`None`] where it ends now.
+async fn next(control: &mut Option<Lines<BufReader<Receiver>>>) -> Option<String> {
+    match control {
+        Some(lines) => lines.next_line().await.ok().flatten(),
+        None => std::future::pending().await,
+    }
+}
+
+struct Guard {
+    command: Pid,
+    /// The exit status of the command, once it has ended.
+    ended: Option<u8>,
+    grace: Duration,
+    deadline: Deadline,
+    /// The end of the claim.
+    until: Option<BootTime>,
+    /// When everything is killed; set once the command is to end.
+    kill_at: Option<Instant>,
+}
+
+impl Guard {
+    /// Takes note of what has ended. What the command leaves behind ends after it.
+    fn reap(&mut self) {
+        while let Ok(Some((process, status))) = reap() {
+            if process == self.command {
+                self.ended = Some(status);
+                self.kill_at = None;
+                self.stop(self.grace);
+            }
+        }
+    }
+
+    /// Whether the command has ended, and all that it has started.
+    fn is_done(&self) -> bool {
+        // Children are told apart from their absence by waiting for them.
+        self.ended.is_some() && matches!(reap(), Err(nix::errno::Errno::ECHILD))
+    }
+
+    fn obey(&mut self, line: &str) -> io::Result<()> {
+        match line.split_once(' ') {
+            Some(("until", text)) => {
+                self.until = text.parse().ok().map(BootTime::from_nanoseconds);
+                self.arm()?;
+            }
+            Some(("signal", text)) => {
+                let signal = text.parse::<i32>().ok().map(Signal::try_from);
+                if let Some(Ok(signal)) = signal
+                    && self.ended.is_none()
+                {
+                    // Nobody else waits for it, so the number is still its own.
+                    let _ = kill(self.command, signal);
+                }
+            }
+            _ if line == "stop" => self.stop(self.grace),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Sets the alarm to the moment at which the command must be told to end.
+    fn arm(&mut self) -> io::Result<()> {
+        let term_at = self
+            .until
+            .map(|until| until.before(KILL_MARGIN).before(self.grace));
+        self.deadline.set(term_at)
+    }
+
+    /// Ends the command because the claim is about to end.
+    fn come_to_the_end(&mut self) -> io::Result<()> {
+        let Some(until) = self.until.take() else {
+            return Ok(());
+        };
+        self.deadline.set(None)?;
+        let left = until.before(KILL_MARGIN).since(BootTime::now());
+        complain("callsign: the claim could not be kept: the command is ended");
+        self.stop(left.min(self.grace));
+        Ok(())
+    }
+
+    /// Asks the command to end, or what is left of it, and kills it after `grace`.
+    fn stop(&mut self, grace: Duration) {
+        let kill_at = Instant::now() + grace;
+        if let Some(earlier) = self.kill_at {
+            self.kill_at = Some(earlier.min(kill_at));
+            return;
+        }
+        self.kill_at = Some(kill_at);
+        if self.ended.is_none() {
+            let _ = kill(self.command, Signal::SIGTERM);
+        } else {
+            signal_all(Signal::SIGTERM);
+        }
+    }
+}
+
+/// An alarm on the clock that goes on while the machine sleeps.
+struct Deadline(AsyncFd<Alarm>);
+
+/// A timer that tokio can wait for.
+struct Alarm(TimerFd);
+
+impl AsRawFd for Alarm {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_fd().as_raw_fd()
+    }
+}
+
+impl Deadline {
+    fn new() -> io::Result<Self> {
+        let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
+        let timer = TimerFd::new(ClockId::CLOCK_BOOTTIME, flags)?;
+        #[expect(
+            deprecated,
+            reason = "its successor is unsafe; this descriptor is open as long as its owner lives"
+        )]
+        let alarm = AsyncFd::with_interest(Alarm(timer), Interest::READABLE)?;
+        Ok(Self(alarm))
+    }
+
+    /// Sets it to a moment; one that is over already makes it ring at once.
+    fn set(&self, at: Option<BootTime>) -> io::Result<()> {
+        let timer = &self.0.get_ref().0;
+        let Some(at) = at else {
+            return Ok(timer.unset()?);
+        };
+        // Zero would turn it off.
+        let at = Duration::from_nanos(at.nanoseconds().max(1));
+        let once = Expiration::OneShot(TimeSpec::from_duration(at));
+        Ok(timer.set(once, TimerSetTimeFlags::TFD_TIMER_ABSTIME)?)
+    }
+
+    async fn passed(&self) -> io::Result<()> {
+        let mut ready = self.0.readable().await?;
+        ready.clear_ready();
+        Ok(())
+    }
+}

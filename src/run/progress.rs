@@ -1,0 +1,151 @@
+//! What is told while a job waits for its members: one line at a time, on standard error.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::gang::Lost;
+use super::gathering::Waiting;
+use super::situation::Situation;
+use crate::console::complain;
+use crate::identity::pool::PoolState;
+use crate::store::{Slot, Space};
+
+/// How soon a line may follow another one.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How often the same is told again, with the time that has passed.
+const AGAIN: Duration = Duration::from_secs(30);
+
+/// How many names a line has.
+const MOST_NAMES: usize = 5;
+
+/// How waiting goes.
+pub(super) struct Progress {
+    space: Space,
+    expect: u32,
+    since: Instant,
+    /// What was told last, and when.
+    told: String,
+    told_at: Option<Instant>,
+    /// When there is something to tell.
+    due: Instant,
+}
+
+impl Progress {
+    pub(super) fn new(space: Space, expect: u32) -> Self {
+        let now = Instant::now();
+        Self {
+            space,
+            expect,
+            since: now,
+            told: String::new(),
+            told_at: None,
+            due: now,
+        }
+    }
+
+    /// Tells how it stands, unless that was told or something else was told just now.
+    pub(super) fn tell(&mut self, state: &PoolState, waiting: &Waiting) {
+        let text = self.text(state, waiting);
+        let now = Instant::now();
+        let same = text == self.told;
+        let pause = if same { AGAIN } else { PAUSE };
+        let due = self.told_at.map_or(now, |told_at| told_at + pause);
+        if due > now {
+            self.due = due;
+            return;
+        }
+        let waited = now.duration_since(self.since).as_secs();
+        complain(&format!("callsign: {text} ({waited} s)"));
+        self.told = text;
+        self.told_at = Some(now);
+        self.due = now + AGAIN;
+    }
+
+    /// Waits until there is something to tell.
+    pub(super) async fn due(&self) {
+        sleep_until(self.due).await;
+    }
+
+    /// Tells that the time is over.
+    pub(super) fn timed_out(&self) {
+        let waited = self.since.elapsed().as_secs();
+        let told = &self.told;
+        complain(&format!("callsign: gave up after {waited} s: {told}"));
+    }
+
+    fn text(&self, state: &PoolState, waiting: &Waiting) -> String {
+        let Some((_, name)) = &state.held else {
+            return match (&state.problem, state.full) {
+                (Some(problem), _) => format!("waiting for a name: {problem}"),
+                (None, true) => {
+                    format!("all {} names are taken, waiting for one", self.space.limit)
+                }
+                (None, false) => "waiting for a name".to_owned(),
+            };
+        };
+        let here = waiting.ready.len();
+        let expect = usize::try_from(self.expect).unwrap_or(usize::MAX);
+        let mut text = format!("{name} is here, {here} of {expect}");
+        if !waiting.busy.is_empty() {
+            let busy = self.names(waiting.busy.iter().copied());
+            text += &format!(", waiting for the end of the job of {busy}");
+        } else if here < expect {
+            let free =
+                (1..=self.space.limit).filter(|slot| waiting.ready.binary_search(slot).is_err());
+            let missing = self.names(free.take(expect - here));
+            text += &format!(", missing {missing}");
+        }
+        if !waiting.others.is_empty() {
+            let others = self.names(waiting.others.iter().copied());
+            text += &format!("; another number is expected by {others}");
+        }
+        text
+    }
+
+    fn names(&self, slots: impl Iterator<Item = Slot>) -> String {
+        let slots: Vec<Slot> = slots.collect();
+        let names = slots.iter().take(MOST_NAMES);
+        let names: Vec<String> = names.map(|slot| self.space.pattern.text(*slot)).collect();
+        match slots.len().saturating_sub(MOST_NAMES) {
+            0 => names.join(" "),
+            more => format!("{} and {more} more", names.join(" ")),
+        }
+    }
+}
+
+/// Tells that the command starts.
+pub(super) fn started(situation: &Situation<'_>) {
+    let Some(own) = situation.own() else { return };
+    complain(&format!(
+        "callsign: {} starts with rank {} of {} (generation {}, leader {})",
+        situation.pattern.text(own.slot),
+        situation.rank,
+        situation.roster.members.len(),
+        situation.roster.generation,
+        situation.leader(),
+    ));
+}
+
+/// Tells that the command is ended because the name is lost.
+pub(super) fn claim_lost(grace: Duration) {
+    complain(&format!(
+        "callsign: the claim is lost: the command is ended, within {grace:?}"
+    ));
+}
+
+/// Tells that the command is ended because others are gone.
+pub(super) fn member_lost(lost: &[Lost], again: bool) {
+    for Lost { name, status } in lost {
+        let what = match status {
+            Some(status) => format!("the command of {name} has ended with status {status}"),
+            None => format!("{name} is lost"),
+        };
+        let then = match again {
+            true => "the command is ended, and starts again once all members are there",
+            false => "the command is ended",
+        };
+        complain(&format!("callsign: {what}: {then}"));
+    }
+}
