@@ -1,16 +1,16 @@
 //! The command and its guard, from the side of the process that holds the claim.
 
 use std::ffi::OsString;
-use std::io;
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 use std::time::Duration;
 
-use nix::fcntl::OFlag;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::Signal;
 use nix::unistd::{dup, pipe2};
-use tokio::net::unix::pipe::Sender;
 use tokio::process::Child;
 
 use super::descendants::signal_all;
@@ -21,7 +21,7 @@ use crate::clock::BootTime;
 #[derive(Debug)]
 pub(super) struct Command {
     guard: Child,
-    control: Sender,
+    control: File,
 }
 
 impl Command {
@@ -48,9 +48,11 @@ impl Command {
             .stdin(Stdio::inherit())
             .spawn()?;
         drop((read, inherited, kept));
+        // A guard that is stopped reads nothing, and must not stop us.
+        fcntl(&write, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         Ok(Self {
             guard,
-            control: Sender::from_owned_fd(write)?,
+            control: File::from(write),
         })
     }
 
@@ -77,7 +79,7 @@ impl Command {
     fn tell(&self, line: &str) {
         // A guard that has ended needs to be told nothing; one that is stopped has the time that it
         // was told before.
-        let _ = self.control.try_write(line.as_bytes());
+        let _ = (&self.control).write(line.as_bytes());
     }
 
     /// Waits for the end of the command and of everything that it has started; returns its exit

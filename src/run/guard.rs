@@ -95,13 +95,14 @@ async fn run(options: &GuardOptions) -> io::Result<u8> {
         grace: options.grace,
         deadline,
         until: None,
+        is_late: false,
         kill_at: None,
     };
     let mut control = Some(control);
     loop {
         guard.reap();
         if guard.is_done() {
-            return Ok(guard.ended.unwrap_or(status::FAILED));
+            return Ok(guard.status());
         }
         let kill_at = guard.kill_at;
         tokio::select! {
@@ -148,6 +149,8 @@ struct Guard {
     deadline: Deadline,
     /// The end of the claim.
     until: Option<BootTime>,
+    /// Whether the claim has ended before the command.
+    is_late: bool,
     /// When everything is killed; set once the command is to end.
     kill_at: Option<Instant>,
 }
@@ -161,6 +164,15 @@ impl Guard {
                 self.kill_at = None;
                 self.stop(self.grace);
             }
+        }
+    }
+
+    /// What this process exits with.
+    fn status(&self) -> u8 {
+        match self.ended {
+            _ if self.is_late => status::CLAIM_LOST,
+            Some(status) => status,
+            None => status::FAILED,
         }
     }
 
@@ -205,6 +217,7 @@ impl Guard {
             return Ok(());
         };
         self.deadline.set(None)?;
+        self.is_late = self.ended.is_none();
         let left = until.before(KILL_MARGIN).since(BootTime::now());
         complain("callsign: the claim could not be kept: the command is ended");
         self.stop(left.min(self.grace));

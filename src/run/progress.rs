@@ -51,7 +51,8 @@ impl Progress {
         let now = Instant::now();
         let same = text == self.told;
         let pause = if same { AGAIN } else { PAUSE };
-        let due = self.told_at.map_or(now, |told_at| told_at + pause);
+        // What is over in a moment is not told at all.
+        let due = self.told_at.unwrap_or(self.since) + pause;
         if due > now {
             self.due = due;
             return;
