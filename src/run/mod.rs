@@ -132,7 +132,7 @@ pub(crate) fn run(job: &Job) -> u8 {
 }
 
 async fn work(job: &Job, pools: &std::sync::Arc<Pools>) -> Result<u8, String> {
-    let failed = |error: std::io::Error| reason::of(&error).to_string();
+    let failed = |error: std::io::Error| reason::of(&error);
     // What outlives the guard comes to this process.
     prctl::set_child_subreaper(true).map_err(|error| error.desc().to_owned())?;
     let mut signals = Signals::new().map_err(failed)?;
