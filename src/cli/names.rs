@@ -45,6 +45,9 @@ pub(super) fn names(flags: &Names) -> u8 {
             "warning: containers that the engine cannot show: {number}"
         ));
     }
+    if let Some(warning) = &found.warning {
+        complain(&format!("warning: containers of other hosts: {warning}"));
+    }
     if flags.json {
         say(&found
             .lines
@@ -53,7 +56,7 @@ pub(super) fn names(flags: &Names) -> u8 {
             .collect::<Value>()
             .to_string());
     } else {
-        table(&found.lines);
+        table(&found.lines, found.is_shared);
     }
     OK
 }
@@ -91,6 +94,8 @@ async fn ask(surveys: &[Survey]) -> Result<Found, String> {
         let found = survey.make().await?;
         all.lines.extend(found.lines);
         all.unreadable += found.unreadable;
+        all.is_shared |= found.is_shared;
+        all.warning = all.warning.or(found.warning);
     }
     Ok(all)
 }
@@ -110,20 +115,30 @@ fn object(line: &Line) -> Value {
         "addresses": line.addresses,
         "standing": standing,
         "reason": reason,
+        "host": line.host,
+        "hidden_from_other_hosts": line.unshared,
     })
 }
 
-/// One line for each claim, in columns as wide as they must be.
-fn table(lines: &[Line]) {
-    let heads = ["NAME", "CONTAINER", "SOURCE", "ADDRESSES", ""].map(str::to_owned);
-    let rows: Vec<[String; 5]> = std::iter::once(heads)
-        .chain(lines.iter().map(row))
+/// One line for each claim, in columns as wide as they must be; with one for the host where
+/// there are several.
+fn table(lines: &[Line], with_host: bool) {
+    let heads = ["NAME", "CONTAINER", "SOURCE", "HOST", "ADDRESSES", ""].map(str::to_owned);
+    let rows = std::iter::once(heads).chain(lines.iter().map(row));
+    let is_shown = |column: usize| with_host || column != HOST;
+    let rows: Vec<Vec<String>> = rows
+        .map(|row| {
+            let cells = row.into_iter().enumerate();
+            let shown = cells.filter(|(column, _)| is_shown(*column));
+            shown.map(|(_, cell)| cell).collect()
+        })
         .collect();
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
-    let widths: Vec<usize> = (0..4).map(width).collect();
+    let last = rows.first().map_or(0, |heads| heads.len() - 1);
+    let widths: Vec<usize> = (0..last).map(width).collect();
     for row in &rows {
         let mut line = String::new();
         for (number, cell) in row.iter().enumerate() {
@@ -134,23 +149,30 @@ fn table(lines: &[Line]) {
     }
 }
 
-fn row(line: &Line) -> [String; 5] {
+/// The column of the host.
+const HOST: usize = 3;
+
+fn row(line: &Line) -> [String; 6] {
     let addresses: Vec<String> = line.addresses.iter().map(ToString::to_string).collect();
     let source = match &line.network {
         Some(network) => format!("{} in {network}", line.source),
         None => line.source.to_owned(),
     };
-    let note = match &line.standing {
-        Standing::Alone => String::new(),
-        Standing::Among(number) => format!("one of {number}"),
-        Standing::Hidden(reason) => format!("hidden: {reason}"),
+    let mut notes = match &line.standing {
+        Standing::Alone => Vec::new(),
+        Standing::Among(number) => vec![format!("one of {number}")],
+        Standing::Hidden(reason) => vec![format!("hidden: {reason}")],
     };
+    if let Some(reason) = &line.unshared {
+        notes.push(format!("hidden from other hosts: {reason}"));
+    }
     [
         plain(&line.name),
         plain(&line.container),
         plain(&source),
+        plain(line.host.as_deref().unwrap_or("-")),
         addresses.join(" "),
-        plain(&note),
+        plain(&notes.join("; ")),
     ]
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use super::api::{Detail, EndpointSettings};
 
@@ -36,6 +37,18 @@ pub struct Container {
     pub paused: bool,
     /// The verdict of its health check.
     pub health: Health,
+    /// Where it runs, if that is another host.
+    pub origin: Option<Arc<Origin>>,
+}
+
+/// Another host that a container runs on, and how it is reached from here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// What the host calls itself.
+    pub host: String,
+    /// The host's addresses, where the container is reached through these: at its published ports
+    /// if it has any, or else at its own. Where there are none, it is reached at its own addresses.
+    pub addresses: Vec<IpAddr>,
 }
 
 /// A container in a network.
@@ -84,7 +97,7 @@ pub struct Port {
 
 impl Port {
     /// Reads `5672/tcp`; without a protocol it is TCP.
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let (number, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
         Some(Self {
             number: number.parse().ok().filter(|number| *number > 0)?,
@@ -197,6 +210,7 @@ impl Container {
                 _ => Health::Unchecked,
             },
             id: detail.id,
+            origin: None,
         })
     }
 

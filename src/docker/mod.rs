@@ -12,9 +12,10 @@ pub mod events;
 pub mod follow;
 pub mod names;
 pub mod places;
+pub mod share;
 pub mod survey;
 
-pub use container::{Attachment, Container, Health, NetworkMode, Port, Published};
+pub use container::{Attachment, Container, Health, NetworkMode, Origin, Port, Published};
 pub use endpoint::{Endpoint, TlsFiles};
 pub use follow::{EngineInfo, EngineState, Network, Pace, follow};
 pub use places::Places;

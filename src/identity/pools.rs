@@ -118,6 +118,12 @@ impl Pools {
         })
     }
 
+    /// Who this node is.
+    #[must_use]
+    pub fn node(&self) -> Arc<NodeIdentity> {
+        Arc::clone(&self.node)
+    }
+
     /// Begins a change of what is configured.
     #[must_use]
     pub fn plan(self: &Arc<Self>) -> Plan {

@@ -19,6 +19,7 @@ use super::{Blocks, Chain, Client, Incoming, Part, PlannedPart, Plugin, Transpor
 use crate::admin::{self, Admin};
 use crate::config::{self, DNS_PORT, Text};
 use crate::counters::Tally;
+use crate::docker::share::Shares;
 use crate::fatal::Fatal;
 use crate::identity::pools::{NodeOptions, Pools};
 use crate::lines::Lines;
@@ -84,6 +85,7 @@ impl Server {
         let (metrics, blocks) = (Arc::<Registry>::default(), Arc::<Blocks>::default());
         let mut build = Build {
             pools: &mut plan,
+            shares: &Shares::new(pools.node()),
             admin: &mut admin,
             lines: &lines,
             metrics: &metrics,

@@ -48,6 +48,7 @@ pub mod reload;
 pub mod rewrite;
 pub mod root;
 pub mod setup;
+mod store;
 pub mod template;
 pub mod timeouts;
 pub mod trust;

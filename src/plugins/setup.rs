@@ -271,6 +271,8 @@ pub struct Build<'a> {
     /// The pools of the configuration that is being built. Nothing is claimed before the plan is
     /// committed, which happens when everything else has been built.
     pub pools: &'a mut crate::identity::pools::Plan,
+    /// What this process shares with others: see [`share`](crate::docker::share).
+    pub shares: &'a Arc<crate::docker::share::Shares>,
     /// What is served over HTTP; see [`admin`](crate::admin).
     pub admin: &'a mut crate::admin::Plan,
     /// Where lines of the log go.

@@ -14,6 +14,7 @@ use super::{addresses, banner, panics};
 use crate::admin::Admin;
 use crate::config::{self, Configuration, Endpoint, ListenAddress, Origin, StartOptions, Text};
 use crate::console::stderr_has_colors;
+use crate::docker::share::Shares;
 use crate::fatal::Fatal;
 use crate::identity::pools::{NodeOptions, Pools};
 use crate::lines::Lines;
@@ -43,6 +44,8 @@ pub(super) struct Server {
     fatal: Fatal,
     /// Made when the first configuration is known to be right: it writes down who this node is.
     pools: Option<Arc<Pools>>,
+    /// Made together with them.
+    shares: Option<Arc<Shares>>,
     admin: Admin,
     metrics: Arc<Registry>,
     lines: Lines,
@@ -90,6 +93,7 @@ impl Server {
             shared,
             fatal,
             pools: None,
+            shares: None,
             listeners: Vec::new(),
             endpoints: Vec::new(),
             blocks: Arc::default(),
@@ -236,6 +240,13 @@ impl Server {
         })
     }
 
+    /// What this process shares with others.
+    pub(super) fn shares(&mut self) -> Arc<Shares> {
+        let node = self.pools().node();
+        let shares = self.shares.get_or_insert_with(|| Shares::new(node));
+        Arc::clone(shares)
+    }
+
     /// The lines that say what is served.
     pub(super) fn banner(&self) -> String {
         banner::banner(
@@ -303,11 +314,13 @@ impl Server {
         } = checked.map_err(Failure::Corefile)?;
         let bound = self.bind(&endpoints)?;
         let mut plan = self.pools().plan();
+        let shares = self.shares();
         let mut admin = self.admin.plan();
         let running: Arc<Blocks> = Arc::default();
         let metrics = self.metrics.clone();
         let mut build = Build {
             pools: &mut plan,
+            shares: &shares,
             admin: &mut admin,
             lines: &self.lines,
             metrics: &metrics,

@@ -197,7 +197,8 @@ fn counted(total: &Tally) -> String {
 /// stops.
 async fn stop(mut server: Server) {
     server.tell_end();
-    server.pools().release_all().await;
+    let shares = server.shares();
+    tokio::join!(server.pools().release_all(), shares.withdraw_all());
     server.lameduck().await;
     server.stop().await;
 }

@@ -7,9 +7,11 @@
 //!
 //! Two stores exist: `etcd` for a cluster and `local` for the processes of one machine.
 
+pub mod board;
 pub mod etcd;
 pub mod local;
 mod note;
+pub(crate) mod skipped;
 
 use std::fmt;
 use std::future::Future;

@@ -13,6 +13,7 @@ mod docker;
 mod docker_engine;
 mod docker_schedule;
 mod docker_several;
+mod docker_share;
 mod documents;
 mod etcd;
 mod examples;

@@ -21,14 +21,26 @@ pub(super) struct Compose<'c> {
     pub(super) one_off: bool,
 }
 
+/// What compose's labels begin with, Docker's or Podman's.
+const COMPOSE: [&str; 2] = ["com.docker.compose.", "io.podman.compose."];
+
 impl<'c> Compose<'c> {
+    /// Whether a label is one of those that are read here.
+    pub(super) fn reads(key: &str) -> bool {
+        let key = COMPOSE.iter().find_map(|prefix| key.strip_prefix(prefix));
+        matches!(
+            key,
+            Some("project" | "service" | "container-number" | "oneoff")
+        )
+    }
+
     /// Reads the labels of compose, Docker's or Podman's.
     pub(super) fn of(container: &'c Container) -> Option<Self> {
         let label = |key: &str| {
-            let docker = container.labels.get(&format!("com.docker.compose.{key}"));
-            let podman = || container.labels.get(&format!("io.podman.compose.{key}"));
-            docker
-                .or_else(podman)
+            let labels = COMPOSE.iter().map(|prefix| format!("{prefix}{key}"));
+            labels
+                .filter_map(|key| container.labels.get(&key))
+                .next()
                 .map(String::as_str)
                 .filter(|it| !it.is_empty())
         };

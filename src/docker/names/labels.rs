@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::claims::Compose;
 use super::options::{Compat, NameOptions};
 use crate::docker::Container;
 
@@ -116,16 +117,54 @@ impl Wishes {
             Compat::Registrator => {
                 self.ignored |=
                     variable("SERVICE_IGNORE").is_some() || label("SERVICE_IGNORE").is_some();
-                let name = label("SERVICE_NAME").or(variable("SERVICE_NAME"));
-                self.names.extend(words(name.unwrap_or_default()));
-            }
-            Compat::Dps => self
-                .names
-                .extend(words(variable("HOSTNAMES").unwrap_or_default())),
-            Compat::Resolvable => {
                 self.names
-                    .extend(words(variable("DNS_RESOLVES").unwrap_or_default()));
+                    .extend(words(label("SERVICE_NAME").unwrap_or_default()));
             }
+            Compat::Dps | Compat::Resolvable => {}
+        }
+        self.names.extend(compat.in_variables(container));
+    }
+
+    /// The names that are read from variables.
+    pub fn in_variables(container: &Container, options: &NameOptions) -> Vec<String> {
+        let compat = options.compat.iter();
+        compat.flat_map(|it| it.in_variables(container)).collect()
+    }
+
+    /// Whether names depend on a label.
+    pub fn reads(key: &str, options: &NameOptions) -> bool {
+        let mut templates = options.templates.iter();
+        key.starts_with(&options.label_prefix)
+            || Compose::reads(key)
+            || options.compat.iter().any(|it| it.reads(key))
+            || templates.any(|it| it.reads(key))
+    }
+}
+
+impl Compat {
+    /// The names that a program's users write into variables.
+    fn in_variables(self, container: &Container) -> Vec<String> {
+        let variable = match self {
+            Self::Dnsdock | Self::Coredns => return Vec::new(),
+            // A label says it better.
+            Self::Registrator if container.labels.contains_key("SERVICE_NAME") => {
+                return Vec::new();
+            }
+            Self::Registrator => "SERVICE_NAME",
+            Self::Dps => "HOSTNAMES",
+            Self::Resolvable => "DNS_RESOLVES",
+        };
+        let text = container.environment.get(variable);
+        words(text.map(String::as_str).unwrap_or_default()).collect()
+    }
+
+    /// Whether a program's users write names, or what belongs to them, into a label.
+    fn reads(self, key: &str) -> bool {
+        match self {
+            Self::Dnsdock => key.starts_with("com.dnsdock."),
+            Self::Coredns => key == "coredns.dockerdiscovery.host",
+            Self::Registrator => key == "SERVICE_NAME",
+            Self::Dps | Self::Resolvable => false,
         }
     }
 }

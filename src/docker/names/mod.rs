@@ -20,9 +20,12 @@ use answer::Name;
 
 use super::Container;
 
+pub use labels::Wishes;
 pub use options::{Compat, HealthPolicy, NameOptions, NetworkRule, Pointer};
+pub(in crate::docker) use options::{counts, is_among};
 pub use report::{Line, Standing};
 pub use template::{NameTemplate, TemplateError};
+pub(in crate::docker) use zones::network_owner;
 pub use zones::{Apex, Names, View};
 
 /// By what right a container claims a name: the strongest first. A name that several containers
@@ -99,5 +102,5 @@ pub struct Holder {
     /// that one does not run.
     pub network_owner: Option<Arc<Container>>,
     /// What its labels ask for.
-    pub wishes: labels::Wishes,
+    pub wishes: Wishes,
 }

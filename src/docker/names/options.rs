@@ -151,11 +151,17 @@ impl NetworkRule {
 
 /// Whether an address counts by these rules. Where nothing fits, it does if there are only rules
 /// that leave networks out.
-pub(super) fn counts(rules: &[NetworkRule], network: &str, address: IpAddr) -> bool {
+pub(in crate::docker) fn counts(rules: &[NetworkRule], network: &str, address: IpAddr) -> bool {
     match rules.iter().find(|rule| rule.fits(network, address)) {
         Some(rule) => !rule.excluded,
         None => rules.iter().all(|rule| rule.excluded),
     }
+}
+
+/// Whether an address is among those that these rules mean. Without rules none is.
+pub(in crate::docker) fn is_among(rules: &[NetworkRule], network: &str, address: IpAddr) -> bool {
+    let rule = rules.iter().find(|rule| rule.fits(network, address));
+    rule.is_some_and(|rule| !rule.excluded)
 }
 
 /// Whom a failing health check takes out of names that mean several containers. Where nobody would

@@ -8,7 +8,7 @@ use answer::{Name, RecordData, RecordType, Rrset};
 use super::options::{HealthPolicy, NameOptions, counts};
 use super::zones::{Apex, NetworkSet};
 use super::{Claim, Source};
-use crate::docker::{Container, Health, NetworkMode};
+use crate::docker::{Container, Health, NetworkMode, Published};
 
 /// What decides about the records of names besides the claims.
 #[derive(Clone, Copy)]
@@ -61,8 +61,12 @@ impl Deciding<'_> {
             return false;
         };
         let holds = |network: &str| claim.network.as_deref().is_none_or(|only| only == network);
-        let mut networks = owner.networks.keys();
-        networks.any(|network| client.contains(network.as_str()) && holds(network))
+        let mut networks = owner.networks.iter();
+        networks.any(|(network, attachment)| {
+            // On another host a network of this name is the same one only if it is reached.
+            let is_same = owner.origin.is_none() || attachment.addresses().next().is_some();
+            client.contains(network.as_str()) && holds(network) && is_same
+        })
     }
 
     /// Takes out whoever is paused or fails its health check, unless nobody would be left.
@@ -92,6 +96,11 @@ impl Deciding<'_> {
         let Some(owner) = &holder.network_owner else {
             return BTreeSet::new();
         };
+        if let Some(origin) = &owner.origin
+            && !origin.addresses.is_empty()
+        {
+            return origin.addresses.iter().copied().collect();
+        }
         if owner.mode == NetworkMode::Host || self.options.published && !owner.published.is_empty()
         {
             return self.host.iter().copied().collect();
@@ -175,7 +184,9 @@ impl Deciding<'_> {
             }
         };
         let owner = claim.holder.network_owner.as_ref().unwrap_or(container);
-        if self.options.published && !owner.published.is_empty() {
+        let by_host =
+            (self.options.published || owner.origin.is_some()) && !owner.published.is_empty();
+        if by_host {
             for published in &owner.published {
                 add(
                     published.port.number,
@@ -189,10 +200,25 @@ impl Deciding<'_> {
             }
         }
         for (service, port) in &claim.holder.wishes.services {
-            services.push((service.clone(), RecordData::srv(0, 0, *port, &target)));
+            let reached = if by_host {
+                published_at(owner, service, *port)
+            } else {
+                Some(*port)
+            };
+            if let Some(port) = reached {
+                services.push((service.clone(), RecordData::srv(0, 0, port, &target)));
+            }
         }
         services
     }
+}
+
+/// The port of the host at which a service such as `_mqtt._tcp` is reached.
+fn published_at(container: &Container, service: &str, port: u16) -> Option<u16> {
+    let protocol = service.rsplit_once("._").map_or("tcp", |(_, it)| it);
+    let mut published = container.published.iter();
+    let is_meant = |it: &&Published| it.port.number == port && it.port.protocol == protocol;
+    published.find(is_meant).map(|it| it.host_port)
 }
 
 /// A name of some labels before another one.

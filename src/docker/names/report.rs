@@ -28,12 +28,18 @@ pub struct Line {
     pub container: String,
     /// Its short id.
     pub id: String,
+    /// Its whole id.
+    pub whole_id: String,
     /// The network in which the claim holds; [`None`] for all.
     pub network: Option<String>,
     /// Where it leads.
     pub addresses: Vec<IpAddr>,
     /// What became of it.
     pub standing: Standing,
+    /// The host that it runs on, if that is another one.
+    pub host: Option<String>,
+    /// Why other hosts do not get to see it, if they do not.
+    pub unshared: Option<String>,
 }
 
 impl Names {
@@ -66,9 +72,12 @@ impl Names {
                     source: claim.source.word(),
                     container: container.name.clone(),
                     id: container.short_id().to_owned(),
+                    whole_id: container.id.clone(),
                     network: claim.network.as_deref().map(ToOwned::to_owned),
                     addresses: deciding.addresses(claim).into_iter().collect(),
                     standing,
+                    host: container.origin.as_ref().map(|it| it.host.clone()),
+                    unshared: None,
                 });
             }
         }

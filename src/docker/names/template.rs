@@ -92,6 +92,12 @@ impl NameTemplate {
         Ok(Self { parts })
     }
 
+    /// Whether a label stands in it.
+    pub(super) fn reads(&self, key: &str) -> bool {
+        let is_label = |part: &Part| matches!(part, Part::Field(Field::Label(it)) if it == key);
+        self.parts.iter().any(is_label)
+    }
+
     /// The name of a container; [`None`] where it has no value for a field.
     pub(super) fn render(&self, container: &Container) -> Option<String> {
         let mut name = String::new();

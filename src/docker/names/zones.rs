@@ -259,7 +259,7 @@ impl Names {
     }
 
     /// Makes the names those of the containers that these engines run now, on a host with these
-    /// addresses. `local` says of each engine whether its containers are clients by their
+    /// addresses. A container that several of them show is that of the first. `local` says of each engine whether its containers are clients by their
     /// addresses. Only names of containers that changed are touched.
     pub fn update(&mut self, engines: &[EngineState], local: &[bool], host: &[IpAddr]) {
         let mut touched = BTreeSet::new();
@@ -268,8 +268,12 @@ impl Names {
             touched.extend(self.by_name.keys().cloned());
         }
         let mut gone: BTreeSet<(usize, String)> = self.entries.keys().cloned().collect();
+        let mut seen = HashSet::new();
         for (engine, state) in engines.iter().enumerate() {
             for (id, container) in state.containers.iter() {
+                if !seen.insert(id) {
+                    continue;
+                }
                 let key = (engine, id.clone());
                 gone.remove(&key);
                 let owner = network_owner(container, state);
@@ -501,7 +505,10 @@ fn same(one: &Arc<Container>, two: &Arc<Container>) -> bool {
 }
 
 /// The container whose networks a container uses: itself as a rule.
-fn network_owner(container: &Arc<Container>, state: &EngineState) -> Option<Arc<Container>> {
+pub(in crate::docker) fn network_owner(
+    container: &Arc<Container>,
+    state: &EngineState,
+) -> Option<Arc<Container>> {
     let mut owner = container;
     for _ in 0..MOST_LINKS {
         let NetworkMode::Of(other) = &owner.mode else {

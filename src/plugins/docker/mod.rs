@@ -7,6 +7,7 @@ mod introduction;
 mod knowledge;
 mod publish;
 mod setup;
+mod sharing;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -19,6 +20,7 @@ use super::zones::Fallthrough;
 use super::{Build, Exchange, Part, Plugin, Step};
 use crate::config::reverse;
 use crate::docker::names::{NameOptions, View};
+use crate::docker::share::ShareOptions;
 use crate::docker::{Pace, Places};
 use crate::identity::address::AddressSelection;
 
@@ -38,6 +40,7 @@ struct Options {
     answer: AnswerOptions,
     host: Vec<AddressSelection>,
     pace: Pace,
+    share: Option<ShareOptions>,
 }
 
 /// How is answered.
@@ -72,7 +75,7 @@ enum Audience {
 impl Part for Options {
     fn build(self: Box<Self>, build: &mut Build<'_>) -> Result<Box<dyn Plugin>, String> {
         let answer = self.answer.clone();
-        let published = publish::publish(*self, build.servers.clone(), build.runtime);
+        let published = publish::publish(*self, build)?;
         let private = PRIVATE.iter().filter_map(|it| reverse::zones(it).ok());
         Ok(Box::new(Docker {
             answer,

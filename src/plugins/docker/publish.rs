@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use answer::Name;
-use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -14,7 +13,8 @@ use tracing::{info, warn};
 use super::super::trust::Trust;
 use super::introduction::Introduction;
 use super::knowledge::{Knowledge, trust};
-use super::{AnswerOptions, Audience, Departed, Options, Snapshot};
+use super::sharing::{self, Beginning, Sharing};
+use super::{AnswerOptions, Audience, Build, Departed, Options, Snapshot};
 use crate::clock::BootTime;
 use crate::config::ListenAddress;
 use crate::current::Current;
@@ -39,11 +39,20 @@ pub(super) struct Published {
 }
 
 /// Keeps a snapshot of the names up to date for as long as the result lives.
-pub(super) fn publish(
-    options: Options,
-    servers: watch::Receiver<Vec<ListenAddress>>,
-    runtime: &Handle,
-) -> Published {
+///
+/// # Errors
+///
+/// One line: the place where containers are shared cannot be used.
+pub(super) fn publish(options: Options, build: &Build<'_>) -> Result<Published, String> {
+    let (sharing, beginning) = match &options.share {
+        Some(share) => {
+            let (names, engines) = (&options.names, &options.engines);
+            let (shares, runtime) = (build.shares, build.runtime);
+            let opened = Sharing::open(share.clone(), names, engines, shares, runtime)?;
+            (Some(opened.0), Some(opened.1))
+        }
+        None => (None, None),
+    };
     let serial = SystemTime::now().duration_since(UNIX_EPOCH);
     let serial = serial.map_or(1, |since| since.as_secs() as u32);
     let mut publisher = Publisher {
@@ -58,17 +67,20 @@ pub(super) fn publish(
             .iter()
             .map(|_| Introduction::default())
             .collect(),
+        sharing,
     };
-    let unheard: Vec<EngineState> = options.engines.iter().map(unheard).collect();
+    let mut unheard: Vec<EngineState> = options.engines.iter().map(unheard).collect();
+    unheard.extend(beginning.as_ref().map(|_| sharing::unheard()));
     let snapshot = Arc::new(Current::new(publisher.snapshot(&unheard, &[])));
     let target = snapshot.clone();
-    let work = Task::start(runtime, async move {
-        publisher.run(options, servers, &target).await;
+    let servers = build.servers.clone();
+    let work = Task::start(build.runtime, async move {
+        publisher.run(options, servers, beginning, &target).await;
     });
-    Published {
+    Ok(Published {
         snapshot,
         _work: work,
-    }
+    })
 }
 
 struct Publisher {
@@ -82,6 +94,8 @@ struct Publisher {
     warned: BTreeSet<String>,
     /// What the user was told of the engines.
     introductions: Vec<Introduction>,
+    /// The share with other hosts, whose containers are those of a last engine.
+    sharing: Option<Sharing>,
 }
 
 impl Publisher {
@@ -90,6 +104,7 @@ impl Publisher {
         &mut self,
         options: Options,
         servers: watch::Receiver<Vec<ListenAddress>>,
+        beginning: Option<Beginning>,
         target: &Current<Snapshot>,
     ) {
         let changed = Arc::new(Notify::new());
@@ -99,6 +114,12 @@ impl Publisher {
         for places in options.engines {
             let (sender, receiver) = watch::channel(unheard(&places));
             work.spawn(follow(places, options.pace, sender));
+            work.spawn(tell(receiver.clone(), changed.clone()));
+            engines.push(receiver);
+        }
+        if let Some(beginning) = beginning {
+            let (sender, receiver) = watch::channel(sharing::unheard());
+            work.spawn(beginning.run(sender));
             work.spawn(tell(receiver.clone(), changed.clone()));
             engines.push(receiver);
         }
@@ -124,7 +145,11 @@ impl Publisher {
 
     /// Takes in what the engines say now.
     fn snapshot(&mut self, engines: &[EngineState], host: &[std::net::IpAddr]) -> Snapshot {
-        let told = self.without_expired(engines);
+        let mut told = self.without_expired(engines);
+        if let (Some(sharing), Some((others, ours))) = (&mut self.sharing, told.split_last_mut()) {
+            sharing.offer(ours, host);
+            sharing.without_gone(engines.split_last().map_or(&[], |it| it.1), others);
+        }
         self.names.update(&told, &self.local, host);
         self.remember_departed();
         let mut clients = match &self.answer.audience {

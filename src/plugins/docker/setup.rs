@@ -7,6 +7,7 @@ use std::time::Duration;
 use answer::Name;
 use corefile::{Diagnostic, Diagnostics, Directive, Token};
 
+use super::super::store::StoreOptions;
 use super::super::zones::{Fallthrough, Zones};
 use super::super::{BlockDraft, Definition, Setup};
 use super::{AnswerOptions, Audience, Options};
@@ -15,9 +16,12 @@ use crate::docker::names::{
     Compat, HealthPolicy, NameOptions, NameTemplate, NetworkRule, Pointer, Source,
 };
 use crate::docker::places::ThisMachine;
+use crate::docker::share::ShareOptions;
 use crate::docker::survey::Survey;
 use crate::docker::{Endpoint, Pace, Places, TlsFiles};
 use crate::identity::address::AddressSelection;
+use crate::networks::Network;
+use crate::store::etcd::Layout;
 
 /// See [`super`].
 pub const DOCKER: Definition = Definition {
@@ -46,10 +50,20 @@ docker [ZONES...] {
     ptr hostname|name|all|off
     resync DURATION|off
     reconnect MIN MAX
+    share etcd URL... | local [PATH] {
+        credentials USER PASSWORD
+        tls [CERT KEY] [CA]
+        prefix PATH
+        ttl DURATION
+    }
+    routed NETWORK|CIDR...
     fallthrough [ZONES...]
 }",
     setup,
 };
+
+/// For how long what is shared outlives a host that is gone without a word, unless it is said.
+const SHARE_TTL: Duration = Duration::from_secs(10);
 
 const OPTIONS: &[&str] = &[
     "endpoint",
@@ -74,6 +88,8 @@ const OPTIONS: &[&str] = &[
     "ptr",
     "resync",
     "reconnect",
+    "share",
+    "routed",
     "fallthrough",
 ];
 
@@ -108,6 +124,7 @@ fn setup(setup: &mut Setup<'_>) {
             engines: options.engines.clone(),
             names: options.names.clone(),
             host: options.host.clone(),
+            share: options.share.clone(),
         });
         setup.add(Box::new(options));
     }
@@ -132,6 +149,8 @@ fn options(directive: &Directive, block: &BlockDraft, found: &mut Diagnostics) -
         bare: None,
         host: Vec::new(),
         pace: Pace::default(),
+        share: None,
+        routed: Vec::new(),
         found,
         block,
     };
@@ -144,6 +163,7 @@ fn options(directive: &Directive, block: &BlockDraft, found: &mut Diagnostics) -
         let result = reader.option(option);
         reader.found.keep(result);
     }
+    let share = reader.share();
     let engines = reader.engines(directive);
     let serves_all = block.zones.iter().any(|zone| zone.name.is_root());
     let bare = reader.bare.take();
@@ -173,6 +193,7 @@ fn options(directive: &Directive, block: &BlockDraft, found: &mut Diagnostics) -
         answer,
         host,
         pace,
+        share,
     })
 }
 
@@ -184,13 +205,18 @@ struct Reader<'r> {
     bare: Option<BTreeSet<Source>>,
     host: Vec<AddressSelection>,
     pace: Pace,
+    share: Option<&'r Directive>,
+    /// The networks that are routed, and the words that say so.
+    routed: Vec<(&'r Token, NetworkRule)>,
     found: &'r mut Diagnostics,
     block: &'r BlockDraft,
 }
 
 impl<'r> Reader<'r> {
     fn option(&mut self, option: &'r Directive) -> Result<(), Diagnostic> {
-        option.no_block("an option of one line")?;
+        if option.name() != "share" {
+            option.no_block("an option of one line")?;
+        }
         match option.name() {
             "endpoint" => self
                 .endpoints
@@ -307,6 +333,17 @@ impl<'r> Reader<'r> {
                 let least = least.duration(range.clone())?;
                 self.pace.reconnect = (least, most.duration(least..=*range.end())?);
             }
+            "share" => match self.share {
+                Some(first) => return Err(option.repeated(first)),
+                None => self.share = Some(option),
+            },
+            "routed" => {
+                for word in option.at_least(1, "routed NETWORK|CIDR...")? {
+                    let rule = routed(word);
+                    self.routed
+                        .extend(self.found.keep(rule).map(|rule| (word, rule)));
+                }
+            }
             "fallthrough" => {
                 self.answer.fallthrough = Fallthrough::read(&option.arguments, self.found);
             }
@@ -323,6 +360,54 @@ impl<'r> Reader<'r> {
             words => self.bare = Some(sources(words)?),
         }
         Ok(())
+    }
+
+    /// Where and how containers are shared.
+    fn share(&mut self) -> Option<ShareOptions> {
+        let Some(line) = self.share else {
+            for (word, _) in &self.routed {
+                let error = Diagnostic::error(word.span, "`routed` is about other hosts");
+                let help = "add `share etcd URL...` or leave it out";
+                self.found
+                    .push(error.label("nothing is shared with any").help(help));
+            }
+            return None;
+        };
+        const OPTIONS: &[&str] = &["credentials", "tls", "prefix", "ttl"];
+        let mut store = StoreOptions::default();
+        let mut ttl = SHARE_TTL;
+        let placed = store.place(line, "share etcd URL... | local [PATH]");
+        let is_placed = placed.is_ok();
+        self.found.keep(placed);
+        let mut seen: Vec<&Directive> = Vec::new();
+        for option in line.options() {
+            if let Some(first) = seen.iter().find(|it| it.name() == option.name()) {
+                self.found.push(option.repeated(first));
+                continue;
+            }
+            seen.push(option);
+            let read = option.no_block(option.name()).and_then(|()| {
+                if option.name() != "ttl" {
+                    return store.option(option, OPTIONS);
+                }
+                let range = Duration::from_secs(1)..=Duration::from_secs(3600);
+                ttl = option.one_argument("ttl DURATION")?.duration(range)?;
+                Ok(())
+            });
+            self.found.keep(read);
+        }
+        if !is_placed {
+            return None;
+        }
+        if let Some(path) = &store.path {
+            store.path = Some(self.block.root.join(path));
+        }
+        let is_etcd = store.endpoints.is_some();
+        let help = "share in etcd: `share etcd URL...`";
+        let (layout, what) = (Layout::Native, "sharing");
+        let store = store.config(is_etcd, layout, &line.name, what, help, self.found)?;
+        let routed = self.routed.iter().map(|(_, rule)| rule.clone()).collect();
+        Some(ShareOptions { store, ttl, routed })
     }
 
     /// A file that must be there.
@@ -377,6 +462,20 @@ impl<'r> Reader<'r> {
         }
         Some(engines)
     }
+}
+
+/// A network that other hosts reach.
+fn routed(word: &Token) -> Result<NetworkRule, Diagnostic> {
+    let rule = NetworkRule::parse(&word.text);
+    let label = match word.text.as_str() {
+        _ if rule.excluded => "which networks are meant is said, not which are not",
+        text if text.contains('/') && Network::parse(text).is_none() => {
+            "expected a name, or an address and a length: `10.0.0.0/8`"
+        }
+        _ => return Ok(rule),
+    };
+    let error = Diagnostic::error(word.span, format!("{} is no network", word.shown()));
+    Err(error.label(label))
 }
 
 fn sources(words: &[Token]) -> Result<BTreeSet<Source>, Diagnostic> {

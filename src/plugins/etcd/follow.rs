@@ -16,7 +16,9 @@ use crate::clock::BootTime;
 use crate::current::Current;
 use crate::freshness::Freshness;
 use crate::plugins::trust::Trust;
-use crate::store::etcd::{EtcdOptions, EtcdPrefix, KeyAndValue, PrefixFeed, Skipped};
+use crate::store::board::{KeyAndValue, ValueFeed};
+use crate::store::etcd::{EtcdOptions, EtcdPrefix};
+use crate::store::skipped::Skipped;
 use crate::task::Task;
 
 /// How much may be waiting to be taken over.
@@ -113,7 +115,7 @@ struct Records {
 }
 
 impl Records {
-    async fn run(mut self, mut news: mpsc::Receiver<PrefixFeed>) {
+    async fn run(mut self, mut news: mpsc::Receiver<ValueFeed>) {
         loop {
             self.look_up();
             let freshness = self.freshness();
@@ -133,9 +135,9 @@ impl Records {
         }
     }
 
-    async fn take_in(&mut self, message: PrefixFeed) {
+    async fn take_in(&mut self, message: ValueFeed) {
         match message {
-            PrefixFeed::Listing(values) => {
+            ValueFeed::Listing(values) => {
                 let mut records = Vec::with_capacity(values.len());
                 for (number, value) in values.into_iter().enumerate() {
                     records.extend(self.record(&value));
@@ -154,7 +156,7 @@ impl Records {
                 self.is_back();
                 self.publish();
             }
-            PrefixFeed::Changes(values) => {
+            ValueFeed::Changes(values) => {
                 for value in values {
                     match self.record(&value) {
                         Some(record) => self.tree.put(record),
@@ -165,13 +167,13 @@ impl Records {
                 self.is_back();
                 self.publish();
             }
-            PrefixFeed::Current => {
+            ValueFeed::Current => {
                 self.wanted.append(&mut self.failed);
                 if self.is_back() {
                     self.publish();
                 }
             }
-            PrefixFeed::Away { reason } => {
+            ValueFeed::Away { reason } => {
                 if self.away.is_none() {
                     self.away = Some(BootTime::now());
                     let heard = if self.heard {

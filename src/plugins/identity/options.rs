@@ -1,6 +1,5 @@
 //! The lines of an `identity` or `idetcd` block, one by one.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use corefile::{Diagnostic, Diagnostics, Directive, Token};
@@ -10,9 +9,9 @@ use crate::identity::address::AddressSelection;
 use crate::identity::health::{HealthCheck, Probe};
 use crate::identity::hooks::{CommandLine, Event, Hook};
 use crate::identity::record::Port;
+use crate::plugins::store::{STORE_OPTIONS, StoreOptions};
 use crate::plugins::zones::Fallthrough;
 use crate::store::Slot;
-use crate::store::etcd::{Credentials, Layout, Tls};
 
 /// The most slots of a pool: beyond it etcd itself is the wrong tool.
 const MOST_SLOTS: Slot = 100_000;
@@ -46,21 +45,6 @@ pub(super) struct Options<'a> {
     pub(super) fallthrough: Fallthrough,
 }
 
-/// What they say of the store.
-#[derive(Debug, Default)]
-pub(super) struct StoreOptions<'a> {
-    /// The URLs, [`Some`] where the store is etcd.
-    pub(super) endpoints: Option<&'a [Token]>,
-    /// The folder of the local store.
-    pub(super) path: Option<PathBuf>,
-    pub(super) credentials: Option<Credentials>,
-    pub(super) tls: Option<Tls>,
-    pub(super) prefix: Option<String>,
-    pub(super) layout: Option<Layout>,
-    /// The options that only etcd has.
-    pub(super) only_etcd: Vec<&'a Token>,
-}
-
 const IDENTITY_OPTIONS: &[&str] = &[
     "pattern",
     "limit",
@@ -82,8 +66,6 @@ const IDENTITY_OPTIONS: &[&str] = &[
     "stale",
     "fallthrough",
 ];
-
-const STORE_OPTIONS: &[&str] = &["credentials", "tls", "prefix", "layout"];
 
 /// Options that may be given several times.
 const REPEATED: &[&str] = &["port", "meta", "on"];
@@ -155,7 +137,7 @@ fn option<'a>(
             options.store.endpoints = Some(line.at_least(1, "endpoint URL...")?);
         }
         "store" if preset == Preset::Identity => store(&mut options.store, line, reader)?,
-        name if STORE_OPTIONS.contains(&name) => store_option(&mut options.store, line)?,
+        name if STORE_OPTIONS.contains(&name) => options.store.option(line, STORE_OPTIONS)?,
         "claim" => {
             let word = line.one_argument("claim on|off")?;
             options.claim = Some(word.one_of("setting", &[("on", true), ("off", false)])?);
@@ -214,55 +196,12 @@ fn names(preset: Preset) -> Vec<&'static str> {
 
 /// `store etcd URL...` or `store local [PATH]`; the options of etcd may stand in its block.
 fn store<'a>(
-    store: &mut StoreOptions<'a>,
+    options: &mut StoreOptions<'a>,
     line: &'a Directive,
     reader: &mut Reader<'a, '_>,
 ) -> Result<(), Diagnostic> {
-    const SYNTAX: &str = "store etcd URL... | local [PATH]";
-    let [kind, rest @ ..] = line.at_least(1, SYNTAX)? else {
-        return Ok(());
-    };
-    match (kind.text.as_str(), rest) {
-        ("local", []) => {}
-        ("local", [path]) => store.path = Some(PathBuf::from(&path.text)),
-        ("local", [_, more, ..]) => {
-            let message = "a local store is in one folder";
-            return Err(Diagnostic::error(more.span, message).help(format!("syntax: {SYNTAX}")));
-        }
-        ("etcd", []) => {
-            let message = "etcd needs the URLs of its members";
-            let help = "for example: store etcd http://localhost:2379";
-            return Err(Diagnostic::error(kind.span, message).help(help));
-        }
-        ("etcd", urls) => {
-            store.endpoints = Some(urls);
-        }
-        _ => return Err(kind.unknown("store", &["etcd", "local"])),
-    }
-    reader.lines(line, |_, option| store_option(store, option));
-    Ok(())
-}
-
-fn store_option<'a>(store: &mut StoreOptions<'a>, line: &'a Directive) -> Result<(), Diagnostic> {
-    match line.name() {
-        "credentials" => {
-            let [user, password] = line.exactly("credentials USER PASSWORD")?;
-            let (user, password) = (user.text.clone(), password.text.clone());
-            store.credentials = Some(Credentials { user, password });
-        }
-        "tls" => {
-            let words = line.between(0, 3, "tls [CERT KEY] [CA]")?;
-            store.tls = Some(Tls::of_words(words, |path| PathBuf::from(path)));
-        }
-        "prefix" => store.prefix = Some(line.one_argument("prefix PATH")?.text.clone()),
-        "layout" => {
-            let layouts = [("native", Layout::Native), ("idetcd", Layout::Idetcd)];
-            let word = line.one_argument("layout native|idetcd")?;
-            store.layout = Some(word.one_of("layout", &layouts)?);
-        }
-        _ => return Err(line.name.unknown("option", STORE_OPTIONS)),
-    }
-    store.only_etcd.push(&line.name);
+    options.place(line, "store etcd URL... | local [PATH]")?;
+    reader.lines(line, |_, option| options.option(option, STORE_OPTIONS));
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use crate::identity::address::AddressSelection;
 use crate::identity::pattern::{Pattern, PatternError};
 use crate::identity::pool::PoolConfig;
 use crate::identity::pools::StoreConfig;
-use crate::store::etcd::{EtcdOptions, Layout};
+use crate::store::etcd::Layout;
 use crate::store::{Slot, Space};
 
 /// Of `credentials USER PASSWORD`, the user may be shown.
@@ -243,58 +243,23 @@ fn store(
     pattern: Option<&Pattern>,
     found: &mut Diagnostics,
 ) -> Option<StoreConfig> {
-    let store = &options.store;
-    let is_etcd = preset == Preset::Idetcd || store.endpoints.is_some();
-    if !is_etcd {
-        for word in &store.only_etcd {
-            let message = format!("{} is only for a pool in etcd", word.shown());
-            let help = "add `store etcd URL...` to the pool";
-            found.push(
-                Diagnostic::error(word.span, message)
-                    .label("without etcd")
-                    .help(help),
-            );
-        }
-        return Some(StoreConfig::Local(store.path.clone()));
-    }
-    let words = store.endpoints.unwrap_or_default();
-    let endpoints = match words {
-        [] => vec!["http://localhost:2379".to_owned()],
-        words => words.iter().map(|word| word.text.clone()).collect(),
+    let (is_etcd, layout) = match preset {
+        Preset::Identity => (options.store.endpoints.is_some(), Layout::default()),
+        Preset::Idetcd => (true, Layout::Idetcd),
     };
-    let layout = match preset {
-        Preset::Identity => Layout::default(),
-        Preset::Idetcd => Layout::Idetcd,
+    let help = "add `store etcd URL...` to the pool";
+    let store = options
+        .store
+        .config(is_etcd, layout, &directive.name, "a pool", help, found);
+    let Some(StoreConfig::Etcd(etcd)) = &store else {
+        return store;
     };
-    let etcd = EtcdOptions {
-        endpoints,
-        credentials: store.credentials.clone(),
-        tls: store.tls.clone(),
-        prefix: store.prefix.clone(),
-        layout: store.layout.unwrap_or(layout),
-    };
-    let mut errors: Vec<Diagnostic> = words
-        .iter()
-        .filter_map(|word| {
-            let error = EtcdOptions::check_endpoint(&word.text).err()?;
-            Some(Diagnostic::error(word.span, error))
-        })
-        .collect();
-    if errors.is_empty()
-        && let Err(error) = etcd.check()
-    {
-        // What is left is how endpoints and certificates go together.
-        let tls = store.only_etcd.iter().find(|word| word.text == "tls");
-        let word = tls.copied().or(words.first()).unwrap_or(&directive.name);
-        errors.push(Diagnostic::error(word.span, error));
-    }
     if let Some(Err(error)) = pattern.map(|pattern| etcd.accepts(pattern)) {
         let word = options.pattern.unwrap_or(&directive.name);
-        errors.push(Diagnostic::error(word.span, error));
+        found.push(Diagnostic::error(word.span, error));
+        return None;
     }
-    let fine = errors.is_empty();
-    found.extend(errors);
-    fine.then_some(StoreConfig::Etcd(etcd))
+    store
 }
 
 /// A pool may be claimed from a block that is not asked for its names; most likely it is a slip.

@@ -11,14 +11,17 @@
 //!   dropped, times out or fails takes its stream with it, and late answers die with the stream.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use etcd_client::{Error, LeaseKeepAliveStream, LeaseKeeper};
 
-use super::connection::Connection;
+use super::connection::{Connection, Connections};
 use crate::mutex::locked;
-use crate::store::Session;
+use crate::store::{Session, StoreError, StoreErrorKind};
+
+/// The longest lease that etcd grants, in seconds (`MaxLeaseTTL` in etcd's lessor).
+const LONGEST_LEASE: u64 = 9_000_000_000;
 
 /// How many streams one connection keeps open. A process has one session per pool; with more than
 /// this, streams are simply opened anew.
@@ -57,11 +60,43 @@ impl Keepers {
     }
 }
 
+/// Asks for a lease of this length. Gives it and its true length, which etcd may have raised.
+pub(super) async fn open(
+    connections: &Connections,
+    ttl: Duration,
+) -> Result<(Session, Duration), StoreError> {
+    let seconds = ttl.as_secs() + u64::from(ttl.subsec_nanos() > 0);
+    let seconds = seconds.clamp(1, LONGEST_LEASE).cast_signed();
+    let grant =
+        |connection: Arc<Connection>| async move { connection.lease().grant(seconds, None).await };
+    let answer = connections.call(grant).await?;
+    let ttl = Duration::from_secs(answer.ttl().try_into().unwrap_or_default());
+    Ok((Session(answer.id()), ttl))
+}
+
 /// Renews a lease. Gives its time to live, or [`None`] where the lease is no more.
-pub(super) async fn renew(
-    connection: &Connection,
+pub(super) async fn keep_alive(
+    connections: &Connections,
     session: Session,
-) -> Result<Option<Duration>, Error> {
+) -> Result<Option<Duration>, StoreError> {
+    let renew = |connection: Arc<Connection>| async move { renew(&connection, session).await };
+    connections.call(renew).await
+}
+
+/// Ends a lease and all keys that hang on it; one that has ended before is none to mourn.
+pub(super) async fn close(connections: &Connections, session: Session) -> Result<(), StoreError> {
+    let revoke = |connection: Arc<Connection>| async move {
+        connection.keepers.forget(session);
+        connection.lease().revoke(session.0).await
+    };
+    match connections.call(revoke).await {
+        Err(error) if error.kind != StoreErrorKind::SessionGone => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Renews over one connection.
+async fn renew(connection: &Connection, session: Session) -> Result<Option<Duration>, Error> {
     let (mut keeper, mut stream) = match connection.keepers.take(session) {
         Some(stream) => stream,
         // Opening renews once, but the library keeps the time to live to itself: ask again below.

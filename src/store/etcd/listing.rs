@@ -9,8 +9,8 @@ use super::errors::in_time;
 use super::layout::Keys;
 use super::position::{PAGE, PATIENCE, Position, rest};
 use super::requests::{ranges, reserved, revision, transact, unsigned};
-use super::skipped::Skipped;
 use crate::identity::record::Record;
+use crate::store::skipped::Skipped;
 use crate::store::{Entry, Listing, Session, Slot};
 
 /// Reads what stands in a space: one request for up to a page of it.

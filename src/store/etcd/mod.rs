@@ -6,9 +6,9 @@
 //! | `follow.rs` | the list and the watch behind [`Store::follow`], for any keys |
 //! | `position.rs` | how a resumed watch knows that nothing was swapped |
 //! | `space.rs`, `listing.rs` | what is followed of a space |
-//! | `prefix.rs` | values of others, followed by their keys' beginning |
+//! | `prefix.rs` | values that are followed by their keys' beginning |
+//! | `pinned.rs` | values of our own, for as long as we live |
 //! | `notes.rs` | notes beside the slots |
-//! | `skipped.rs` | values that cannot be read |
 //! | `lease.rs` | keep-alive streams, and why an answer is never taken for another's |
 //! | `connection.rs` | connecting, rotating through the members, signing in again |
 //! | `errors.rs` | etcd's errors in the words of [`StoreError`] |
@@ -23,10 +23,10 @@ mod lease;
 mod listing;
 mod notes;
 mod options;
+mod pinned;
 mod position;
 mod prefix;
 mod requests;
-mod skipped;
 mod space;
 
 use std::sync::Arc;
@@ -36,9 +36,9 @@ use tokio::sync::mpsc;
 
 pub use layout::Layout;
 pub use options::{Credentials, EtcdOptions, Tls};
-pub use prefix::{EtcdPrefix, KeyAndValue, PrefixFeed};
-pub(crate) use skipped::Skipped;
+pub use prefix::EtcdPrefix;
 
+use crate::store::skipped::Skipped;
 use crate::store::{
     Feed, Note, NoteName, NoteWrite, Pending, Reply, Request, Space, Store, StoreError,
 };

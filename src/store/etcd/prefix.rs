@@ -1,4 +1,4 @@
-//! Values of others: all keys of etcd that begin alike, read and followed, never written.
+//! All keys of etcd that begin alike, read and followed; and values of our own among them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +10,10 @@ use super::EtcdOptions;
 use super::connection::{Connection, Connections};
 use super::errors::in_time;
 use super::follow::{self, Subject};
+use super::pinned;
 use super::position::{PAGE, PATIENCE, Position, rest};
 use super::requests::revision;
+use crate::store::board::{KeyAndValue, Pinned, ValueFeed};
 use crate::store::{Pending, StoreError};
 
 /// All keys of an etcd that begin with a prefix.
@@ -19,33 +21,6 @@ use crate::store::{Pending, StoreError};
 pub struct EtcdPrefix {
     connections: Arc<Connections>,
     prefix: Arc<str>,
-}
-
-/// A key and its value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyAndValue {
-    /// The whole key.
-    pub key: Box<[u8]>,
-    /// The value; [`None`] for a key that is gone.
-    pub value: Option<Box<[u8]>>,
-    /// The number of the lease that the key hangs on, if it does.
-    pub lease: Option<i64>,
-}
-
-/// What is told about a prefix.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PrefixFeed {
-    /// All that there is, in the order of the keys; in place of what was told before.
-    Listing(Vec<KeyAndValue>),
-    /// What has changed, in order.
-    Changes(Vec<KeyAndValue>),
-    /// What was told is what there is now.
-    Current,
-    /// etcd cannot be reached.
-    Away {
-        /// Why, for the log.
-        reason: String,
-    },
 }
 
 impl EtcdPrefix {
@@ -64,10 +39,10 @@ impl EtcdPrefix {
     }
 
     /// Tells what there is and all changes into `feed`, until that is closed. The first message is
-    /// a listing or, where etcd cannot be reached, [`PrefixFeed::Away`]. It connects anew by
+    /// a listing or, where etcd cannot be reached, [`ValueFeed::Away`]. It connects anew by
     /// itself, goes on where it was, and lists again where it cannot.
     #[must_use]
-    pub fn follow(&self, feed: mpsc::Sender<PrefixFeed>) -> Pending<'static, ()> {
+    pub fn follow(&self, feed: mpsc::Sender<ValueFeed>) -> Pending<'static, ()> {
         let (connections, prefix) = (Arc::clone(&self.connections), Arc::clone(&self.prefix));
         Box::pin(async move {
             let closed = feed.clone();
@@ -77,6 +52,19 @@ impl EtcdPrefix {
                 () = follow::follow(&connections, subject, None) => {}
             }
         })
+    }
+
+    /// Keeps values of one author below the prefix and the author's name, on a lease, until that
+    /// is over.
+    #[must_use]
+    pub(in crate::store) fn pin(&self, pinned: Pinned) -> Pending<'static, ()> {
+        let (connections, prefix) = (Arc::clone(&self.connections), Arc::clone(&self.prefix));
+        Box::pin(async move { pinned::pin(&connections, &prefix, pinned).await })
+    }
+
+    /// What the keys begin with.
+    pub(in crate::store) fn prefix(&self) -> &str {
+        &self.prefix
     }
 
     /// How long a lease lives without being renewed; [`None`] where it is no more.
@@ -102,11 +90,11 @@ impl EtcdPrefix {
 
 struct FollowedPrefix {
     prefix: Arc<str>,
-    feed: mpsc::Sender<PrefixFeed>,
+    feed: mpsc::Sender<ValueFeed>,
 }
 
 impl FollowedPrefix {
-    async fn tell(&self, news: PrefixFeed) {
+    async fn tell(&self, news: ValueFeed) {
         // Nobody listens: the future is about to be dropped.
         let _ = self.feed.send(news).await;
     }
@@ -133,31 +121,29 @@ impl Subject for FollowedPrefix {
         }
         let position = Position::of(first.header(), found.iter());
         let keys = found.len();
-        let found = found.iter().map(KeyAndValue::of);
-        self.tell(PrefixFeed::Listing(found.collect())).await;
+        let found = found.iter().map(key_and_value);
+        self.tell(ValueFeed::Listing(found.collect())).await;
         Ok((position, keys))
     }
 
     async fn changed(&mut self, _revision: u64, changes: &[&KeyValue]) {
-        let changes = changes.iter().map(|kv| KeyAndValue::of(kv));
-        self.tell(PrefixFeed::Changes(changes.collect())).await;
+        let changes = changes.iter().map(|kv| key_and_value(kv));
+        self.tell(ValueFeed::Changes(changes.collect())).await;
     }
 
     async fn current(&mut self) {
-        self.tell(PrefixFeed::Current).await;
+        self.tell(ValueFeed::Current).await;
     }
 
     async fn away(&mut self, reason: String) {
-        self.tell(PrefixFeed::Away { reason }).await;
+        self.tell(ValueFeed::Away { reason }).await;
     }
 }
 
-impl KeyAndValue {
-    fn of(kv: &KeyValue) -> Self {
-        Self {
-            key: kv.key().into(),
-            value: (kv.version() != 0).then(|| kv.value().into()),
-            lease: (kv.lease() != 0).then_some(kv.lease()),
-        }
+fn key_and_value(kv: &KeyValue) -> KeyAndValue {
+    KeyAndValue {
+        key: kv.key().into(),
+        value: (kv.version() != 0).then(|| kv.value().into()),
+        lease: (kv.lease() != 0).then_some(kv.lease()),
     }
 }

@@ -16,9 +16,6 @@ use crate::store::{
     Epoch, Guard, Occupancy, Reply, Request, Reservation, Session, Slot, StoreError, StoreErrorKind,
 };
 
-/// The longest lease that etcd grants, in seconds (`MaxLeaseTTL` in etcd's lessor).
-const LONGEST_LEASE: u64 = 9_000_000_000;
-
 /// Carries out a request.
 pub(super) async fn execute(
     connections: &Connections,
@@ -36,10 +33,12 @@ pub(super) async fn execute(
             record,
             guard,
         } => requests.claim(session, slot, &record, guard).await,
-        Request::KeepAlive { session } => Ok(match requests.renew(session).await? {
-            Some(ttl) => Reply::Renewed { ttl },
-            None => Reply::Gone,
-        }),
+        Request::KeepAlive { session } => {
+            Ok(match lease::keep_alive(connections, session).await? {
+                Some(ttl) => Reply::Renewed { ttl },
+                None => Reply::Gone,
+            })
+        }
         Request::Verify {
             session,
             slot,
@@ -58,7 +57,9 @@ pub(super) async fn execute(
             ttl,
             reservation,
         } => requests.reserve(slot, epoch, node, ttl, reservation).await,
-        Request::Close { session } => requests.close(session).await,
+        Request::Close { session } => lease::close(connections, session)
+            .await
+            .map(|()| Reply::Closed),
     }
 }
 
@@ -69,7 +70,7 @@ struct Requests<'a> {
 
 impl Requests<'_> {
     async fn open(&self, ttl: Duration) -> Result<Reply, StoreError> {
-        let (session, ttl) = self.grant(ttl).await?;
+        let (session, ttl) = lease::open(self.connections, ttl).await?;
         Ok(Reply::Opened { session, ttl })
     }
 
@@ -186,11 +187,13 @@ impl Requests<'_> {
         reservation: Option<Session>,
     ) -> Result<Reply, StoreError> {
         if let Some(reservation) = reservation
-            && self.renew(reservation).await?.is_some()
+            && lease::keep_alive(self.connections, reservation)
+                .await?
+                .is_some()
         {
             return Ok(Reply::Reserved { reservation });
         }
-        let (reservation, _) = self.grant(ttl).await?;
+        let (reservation, _) = lease::open(self.connections, ttl).await?;
         let key = self.keys.reservation(slot);
         let txn = Txn::new()
             .when(vec![self.is_epoch(slot, epoch)])
@@ -201,37 +204,8 @@ impl Requests<'_> {
             return Ok(Reply::Reserved { reservation });
         }
         // Nothing hangs on the new lease. Where this fails, it ends by itself.
-        let _ = self.close(reservation).await;
+        let _ = lease::close(self.connections, reservation).await;
         Ok(Reply::Gone)
-    }
-
-    async fn close(&self, session: Session) -> Result<Reply, StoreError> {
-        let revoke = |connection: Arc<Connection>| async move {
-            connection.keepers.forget(session);
-            connection.lease().revoke(session.0).await
-        };
-        match self.connections.call(revoke).await {
-            Ok(_) => Ok(Reply::Closed),
-            Err(error) if error.kind == StoreErrorKind::SessionGone => Ok(Reply::Closed),
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn grant(&self, ttl: Duration) -> Result<(Session, Duration), StoreError> {
-        let seconds = ttl.as_secs() + u64::from(ttl.subsec_nanos() > 0);
-        let seconds = seconds.clamp(1, LONGEST_LEASE).cast_signed();
-        let grant = |connection: Arc<Connection>| async move {
-            connection.lease().grant(seconds, None).await
-        };
-        let answer = self.connections.call(grant).await?;
-        let ttl = Duration::from_secs(answer.ttl().try_into().unwrap_or_default());
-        Ok((Session(answer.id()), ttl))
-    }
-
-    async fn renew(&self, session: Session) -> Result<Option<Duration>, StoreError> {
-        let renew =
-            |connection: Arc<Connection>| async move { lease::renew(&connection, session).await };
-        self.connections.call(renew).await
     }
 
     /// Sends a transaction; gives the answer and, apart, the answers of its ranges.

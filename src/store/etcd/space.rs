@@ -15,7 +15,7 @@ use super::layout::Keys;
 use super::listing;
 use super::position::Position;
 use super::requests::unsigned;
-use super::skipped::Skipped;
+use crate::store::skipped::Skipped;
 use crate::store::{Change, Feed};
 
 /// A space and whoever follows it.

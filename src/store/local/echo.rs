@@ -1,4 +1,4 @@
-//! Slots to look at once more.
+//! What to look at once more: slots, authors.
 //!
 //! At the end of a process the kernel tells of the closing of a file just *before* it drops the
 //! lock (`__fput` in fs/file_table.c), so that whoever is quick still sees the dead holder, and
@@ -9,8 +9,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::store::Slot;
-
 /// How long after a closing, or after the look before, to look again.
 const PAUSES: [Duration; 5] = [
     Duration::from_millis(1),
@@ -20,26 +18,34 @@ const PAUSES: [Duration; 5] = [
     Duration::from_secs(2),
 ];
 
-/// The slots whose lock files were closed and are locked all the same, and when to look again.
-#[derive(Debug, Default)]
-pub(super) struct Echoes {
-    slots: BTreeMap<Slot, (usize, Instant)>,
+/// Those whose lock files were closed and are locked all the same, and when to look again.
+#[derive(Debug)]
+pub(super) struct Echoes<K> {
+    closed: BTreeMap<K, (usize, Instant)>,
 }
 
-impl Echoes {
+impl<K> Default for Echoes<K> {
+    fn default() -> Self {
+        Self {
+            closed: BTreeMap::new(),
+        }
+    }
+}
+
+impl<K: Clone + Ord> Echoes<K> {
     /// When to look next.
     pub(super) fn next(&self) -> Option<Instant> {
-        self.slots.values().map(|(_, when)| *when).min()
+        self.closed.values().map(|(_, when)| *when).min()
     }
 
-    /// The slots to look at now; each is due again after a longer pause, and at last not at all.
-    pub(super) fn due(&mut self, now: Instant) -> BTreeSet<Slot> {
+    /// Those to look at now; each is due again after a longer pause, and at last not at all.
+    pub(super) fn due(&mut self, now: Instant) -> BTreeSet<K> {
         let mut due = BTreeSet::new();
-        self.slots.retain(|slot, (looks, when)| {
+        self.closed.retain(|key, (looks, when)| {
             if *when > now {
                 return true;
             }
-            due.insert(*slot);
+            due.insert(key.clone());
             *looks += 1;
             let pause = PAUSES.get(*looks);
             *when = now + pause.copied().unwrap_or_default();
@@ -48,15 +54,16 @@ impl Echoes {
         due
     }
 
-    /// Begins anew with slots whose lock files were closed at this moment.
-    pub(super) fn closed(&mut self, slots: &BTreeSet<Slot>, now: Instant) {
+    /// Begins anew with those whose lock files were closed at this moment.
+    pub(super) fn closed(&mut self, closed: &BTreeSet<K>, now: Instant) {
         let first = (0, now + PAUSES[0]);
-        self.slots.extend(slots.iter().map(|slot| (*slot, first)));
+        self.closed
+            .extend(closed.iter().map(|key| (key.clone(), first)));
     }
 
-    /// Forgets the slots that are not held any more.
-    pub(super) fn keep(&mut self, held: impl Fn(Slot) -> bool) {
-        self.slots.retain(|slot, _| held(*slot));
+    /// Forgets those that are not held any more.
+    pub(super) fn keep(&mut self, held: impl Fn(&K) -> bool) {
+        self.closed.retain(|key, _| held(key));
     }
 }
 
@@ -80,7 +87,7 @@ mod tests {
         }
         assert_eq!((looks, now - start), (5, PAUSES.iter().sum()));
         echoes.closed(&BTreeSet::from([3, 7]), now);
-        echoes.keep(|slot| slot == 3);
+        echoes.keep(|slot| *slot == 3);
         assert_eq!(echoes.due(now + PAUSES[0]), BTreeSet::from([3]));
     }
 }

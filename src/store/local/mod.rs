@@ -7,6 +7,7 @@
 //!         00000001.lock               locked by the holder of slot 1 as long as it lives
 //!         00000001.json               what the holder wrote, and for whom the slot is kept
 //!         roster.note, ended-*.note   notes, written behind notes.lock
+//!     docker/                         a board, see `board.rs`
 //! ```
 //!
 //! The lock alone decides who holds a slot. The kernel keeps it for a process that is stopped, and
@@ -22,6 +23,7 @@
 //! The folder must be on a local file system. On a network one, locks and notices of other
 //! machines are late, lost or missing.
 
+mod board;
 mod claim;
 mod echo;
 mod error;
@@ -34,6 +36,7 @@ mod requests;
 mod revision;
 mod sessions;
 mod space;
+mod watch;
 
 use std::collections::{BTreeSet, HashSet};
 use std::io;
@@ -55,6 +58,7 @@ use super::{
 use crate::mutex::locked;
 use crate::reason;
 
+pub use self::board::LocalBoard;
 pub use self::folder::{DefaultFolder, default_folder};
 pub(crate) use self::folder::{usable, user_state_folder};
 

@@ -114,7 +114,7 @@ fn with_edns(server: SocketAddr, name: &str, rtype: &str) -> Reply {
 }
 
 /// Waits for something and gives it.
-fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + BOUND;
     loop {
         if let Some(found) = look() {

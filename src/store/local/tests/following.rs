@@ -209,7 +209,7 @@ async fn a_folder_that_cannot_be_watched_is_said_once_and_watched_when_it_can() 
 
 #[test]
 fn an_overflow_of_notices_leads_to_a_listing() {
-    let mut events = follow::Events::default();
+    let mut events = watch::Events::<Slot>::default();
     events.add(nix::sys::inotify::AddWatchFlags::IN_Q_OVERFLOW, None);
     assert!(events.again);
 }

@@ -13,6 +13,12 @@ pub(crate) struct Container {
     pub(crate) paused: bool,
     /// `healthy`, `unhealthy`, `starting`; empty without a check.
     pub(crate) health: &'static str,
+    /// `NAME=VALUE`.
+    pub(crate) environment: Vec<String>,
+    /// Its ports, each with that of the host.
+    pub(crate) published: Vec<(u16, u16)>,
+    /// How it has its networks: `bridge`, `host`.
+    pub(crate) mode: &'static str,
     pub(super) created: u64,
 }
 
@@ -34,6 +40,9 @@ impl Container {
             networks: BTreeMap::new(),
             paused: false,
             health: "",
+            environment: Vec::new(),
+            published: Vec::new(),
+            mode: "bridge",
             created: 0,
         }
     }
@@ -49,6 +58,12 @@ impl Container {
         let address = address.into();
         self.networks
             .insert(network.into(), Attached { address, aliases });
+        self
+    }
+
+    /// With a TCP port that is published at one of the host.
+    pub(crate) fn published(mut self, port: u16, host_port: u16) -> Self {
+        self.published.push((port, host_port));
         self
     }
 

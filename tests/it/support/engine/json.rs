@@ -93,7 +93,13 @@ pub(super) fn detail(container: &Container, dialect: Dialect) -> Value {
         }
         (name.clone(), settings)
     });
-    let mut settings = json!({"Networks": networks.collect::<serde_json::Map<_, _>>()});
+    let ports = container.published.iter().map(|(port, host_port)| {
+        let bindings = json!([{"HostIp": "0.0.0.0", "HostPort": host_port.to_string()}]);
+        (format!("{port}/tcp"), bindings)
+    });
+    let ports: serde_json::Map<_, _> = ports.collect();
+    let mut settings =
+        json!({"Networks": networks.collect::<serde_json::Map<_, _>>(), "Ports": ports});
     if dialect.version < 52 {
         merge(&mut settings, json!({"IPAddress": ""}));
     }
@@ -111,7 +117,7 @@ pub(super) fn detail(container: &Container, dialect: Dialect) -> Value {
     json!({"Id": container.id, "Name": format!("/{}", container.name), "Created": created,
         "State": state,
         "Config": {"Hostname": container.hostname, "Domainname": "", "Image": "image",
-            "Labels": container.labels, "Env": null},
-        "HostConfig": {"NetworkMode": "bridge"},
+            "Labels": container.labels, "Env": container.environment},
+        "HostConfig": {"NetworkMode": container.mode},
         "NetworkSettings": settings})
 }

@@ -9,6 +9,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
@@ -89,6 +90,8 @@ struct State {
     life: u64,
     connections: Vec<UnixStream>,
     made: u64,
+    /// Which engine of this process it is.
+    number: u64,
 }
 
 impl Engine {
@@ -106,7 +109,11 @@ impl Engine {
             shared,
             folder: tempfile::tempdir().expect("a temporary folder"),
         };
-        engine.state().dialect = Some(dialect);
+        static ENGINES: AtomicU64 = AtomicU64::new(0);
+        let mut state = engine.state();
+        state.dialect = Some(dialect);
+        state.number = ENGINES.fetch_add(1, Ordering::Relaxed) & 0xff;
+        drop(state);
         engine
     }
 
@@ -303,7 +310,9 @@ impl State {
     fn put(&mut self, mut container: Container) -> String {
         self.made += 1;
         container.created = self.made;
-        container.id = format!("{:012x}{:052x}", 0xc0_ffee_0000_u64 + self.made, self.made);
+        // No two engines give the same.
+        let number = self.number << 40 | (0xc0_ffee_0000 + self.made);
+        container.id = format!("{number:012x}{number:052x}");
         if container.hostname.is_empty() {
             container.hostname = container.id[..12].into();
         }

@@ -12,12 +12,29 @@ const REMEMBERED: usize = 1024;
 const SHOWN: usize = 200;
 
 /// What was skipped so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Skipped {
+    /// Where the values are, for the log.
+    place: String,
     known: Mutex<HashSet<(String, String)>>,
 }
 
+impl Default for Skipped {
+    /// In etcd.
+    fn default() -> Self {
+        Self::of("etcd".to_owned())
+    }
+}
+
 impl Skipped {
+    /// Nothing yet of what is in this place.
+    pub(crate) fn of(place: String) -> Self {
+        Self {
+            place,
+            known: Mutex::default(),
+        }
+    }
+
     /// Notes that the value under a key was skipped and logs it when that is news.
     pub(crate) fn note(&self, key: &[u8], reason: &str) {
         let key = String::from_utf8_lossy(key);
@@ -27,10 +44,13 @@ impl Skipped {
             return;
         }
         let (key, reason) = &sighting;
-        tracing::warn!("etcd: the value of {key:?} is skipped: {reason}");
+        let place = &self.place;
+        tracing::warn!("{place}: the value of {key:?} is skipped: {reason}");
         known.insert(sighting);
         if known.len() == REMEMBERED {
-            tracing::warn!("etcd: {REMEMBERED} values were skipped; no more of them are reported");
+            tracing::warn!(
+                "{place}: {REMEMBERED} values were skipped; no more of them are reported"
+            );
         }
     }
 
