@@ -10,7 +10,7 @@ SECONDS ?= 3
 ROUNDS ?= 5
 PEERS ?= all
 
-.PHONY: help run test test-differential test-servers check fast-check fuzz bench bench-herd
+.PHONY: help run test test-differential test-servers check fast-check instructions fuzz bench bench-herd
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ fast-check: ## Formatting and lints only
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo metadata --locked --manifest-path fuzz/Cargo.toml --format-version 1 >/dev/null
+
+instructions: test-servers ## Count the instructions that answers take, and compare with the limits
+	scripts/instructions
 
 fuzz: ## Run every fuzz target for FUZZ_SECONDS seconds (default 60)
 	FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/fuzz

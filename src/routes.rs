@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use answer::{Class, LookupName, Name, Query, RecordType};
+use foldhash::fast::RandomState;
 
 use crate::metrics::Meter;
 use crate::plugins::{Chain, Client, Incoming, Timeouts};
@@ -13,7 +14,7 @@ use crate::plugins::{Chain, Client, Incoming, Timeouts};
 pub struct Routes {
     /// By the zone's name in wire form and lower case: one route, or several of which each but the
     /// last is for some queries only.
-    zones: HashMap<Box<[u8]>, Vec<Route>>,
+    zones: HashMap<Box<[u8]>, Vec<Route>, RandomState>,
     /// Bit N is set where a zone has N labels, so that a look-up skips lengths that nobody has.
     depths: u128,
     /// Counts the queries that are for no zone.

@@ -153,27 +153,51 @@ impl Zone {
     /// Wildcards are applied (RFC 4592). A name at a cut gives [`Lookup::Cut`] for every type but
     /// DS, which belongs to the side above (RFC 4035 §3.1.4.1).
     pub fn lookup(&self, name: &LookupName, rtype: RecordType) -> Lookup<'_> {
+        match self.reach(name, rtype) {
+            Ok(entry) => select(entry, rtype),
+            Err(instead) => instead,
+        }
+    }
+
+    /// The A and the AAAA records that [`lookup`](Self::lookup) finds for a host, with one search.
+    pub(crate) fn addresses(&self, host: &LookupName) -> [Option<RrsetRef<'_>>; 2] {
+        addresses(self.reach(host, RecordType::A).ok())
+    }
+
+    /// The same; for a host below a cut, those that stand here for it: glue (RFC 9471).
+    pub(crate) fn addresses_or_glue(&self, host: &LookupName) -> [Option<RrsetRef<'_>>; 2] {
+        addresses(match self.reach(host, RecordType::A) {
+            Ok(entry) => Some(entry),
+            Err(Lookup::Cut(_)) => self.0.find(host.as_wire()),
+            Err(_) => None,
+        })
+    }
+
+    /// The entry that answers for a name, its own or a wildcard's; where there is none, what the
+    /// zone has instead.
+    #[inline]
+    fn reach(&self, name: &LookupName, rtype: RecordType) -> Result<Entry<'_>, Lookup<'_>> {
         let zone = &*self.0;
         if name.suffix(name.label_count().saturating_sub(zone.apex_labels)) != zone.apex.as_wire() {
-            return Lookup::NotHere;
+            return Err(Lookup::NotHere);
         }
         if zone.borders == 0 {
             // Everything that exists is ours, so the common case needs one probe.
             if let Some(entry) = zone.find(name.as_wire()) {
-                return select(entry, rtype);
+                return Ok(entry);
             }
             if zone.wildcards == 0 {
-                return Lookup::NoSuchName;
+                return Err(Lookup::NoSuchName);
             }
         }
         match zone.walk(name, rtype) {
-            Walk::Exact(entry) => select(entry, rtype),
-            Walk::Cut(cut) => Lookup::Cut(cut),
-            Walk::Redirect(redirect) => Lookup::Redirect(redirect),
-            Walk::Missing(encloser) => match zone.wildcard(name.suffix(encloser)) {
-                Some(entry) => select(entry, rtype),
-                None => Lookup::NoSuchName,
-            },
+            Walk::Exact(entry) => Ok(entry),
+            Walk::Cut(cut) => Err(Lookup::Cut(cut)),
+            Walk::Redirect(redirect) => Err(Lookup::Redirect(redirect)),
+            Walk::Missing(encloser) => {
+                let wildcard = zone.wildcard(name.suffix(encloser));
+                wildcard.ok_or(Lookup::NoSuchName)
+            }
         }
     }
 
@@ -269,6 +293,11 @@ fn select(entry: Entry<'_>, rtype: RecordType) -> Lookup<'_> {
         }
     }
     alias.map_or(Lookup::NoData, Lookup::Alias)
+}
+
+/// The A and the AAAA records of an entry.
+fn addresses(entry: Option<Entry<'_>>) -> [Option<RrsetRef<'_>>; 2] {
+    [RecordType::A, RecordType::AAAA].map(|rtype| entry.and_then(|entry| entry.rrset(rtype)))
 }
 
 impl Inner {

@@ -183,6 +183,41 @@ fn below_a_cut_others_answer() {
     assert_eq!(outcome(&edit.finish(), "ns.sub.example", T::A), "found");
 }
 
+/// If this fails, clients are told other addresses of a host than they get when they ask for it.
+#[test]
+fn the_addresses_of_a_host_are_those_that_lookups_find() {
+    let data = [RecordData::aaaa("2001:db8::1".parse().unwrap())];
+    let aaaa = Rrset::new(T::AAAA, 5, data);
+    let zone = zone(&[
+        ("both.example", aaaa.clone()),
+        ("both.example", a(1)),
+        ("alias.example", pointing(T::CNAME, "both.example")),
+        ("*.wild.example", aaaa.clone()),
+        ("sub.example", pointing(T::NS, "ns.sub.example")),
+        ("ns.sub.example", a(2)),
+        ("ns.sub.example", aaaa),
+    ]);
+    let types = |found: [Option<RrsetRef<'_>>; 2]| found.map(|it| it.map(|it| it.rtype()));
+    for host in ["both", "alias", "x.wild", "wild", "none", "ns.sub", "x.sub"] {
+        let host = LookupName::from(&name(&format!("{host}.example")));
+        let looked_up = [T::A, T::AAAA].map(|rtype| match zone.lookup(&host, rtype) {
+            Lookup::Found(rrset) => Some(rrset),
+            _ => None,
+        });
+        assert_eq!(types(zone.addresses(&host)), types(looked_up), "{host:?}");
+        let glue = [T::A, T::AAAA].map(|rtype| match zone.lookup(&host, rtype) {
+            Lookup::Found(rrset) => Some(rrset),
+            Lookup::Cut(_) => zone.glue(&host, rtype),
+            _ => None,
+        });
+        assert_eq!(
+            types(zone.addresses_or_glue(&host)),
+            types(glue),
+            "{host:?}"
+        );
+    }
+}
+
 #[test]
 fn a_name_goes_with_its_last_record_and_takes_empty_ones_along() {
     let zone = zone(&[

@@ -5,7 +5,7 @@ use super::{Outcome, Writer};
 use crate::name::{LookupName, is_at_or_below};
 use crate::record::RecordType;
 use crate::reply::{Owner, Reply, Section, suffix_pointer};
-use crate::zone::{Cut, Lookup};
+use crate::zone::Cut;
 
 impl<'z> Writer<'z> {
     /// Writes a referral (RFC 1034 §4.3.2 step 3b).
@@ -36,16 +36,10 @@ impl<'z> Writer<'z> {
                 if is_at_or_below(host.as_wire(), child) != (section == Section::Glue) {
                     continue;
                 }
-                for rtype in [RecordType::A, RecordType::AAAA] {
-                    let found = match self.zone.lookup(&host, rtype) {
-                        Lookup::Found(rrset) => Some(rrset),
-                        Lookup::Cut(_) => self.zone.glue(&host, rtype),
-                        _ => None,
-                    };
-                    if let Some(rrset) = found {
-                        reply.records(section, Owner::At(at), rrset, 0);
-                        self.signing.additional(&host, Owner::At(at), rtype, reply);
-                    }
+                for rrset in self.zone.addresses_or_glue(&host).into_iter().flatten() {
+                    let rtype = rrset.rtype();
+                    reply.records(section, Owner::At(at), rrset, 0);
+                    self.signing.additional(&host, Owner::At(at), rtype, reply);
                 }
             }
         }

@@ -7,7 +7,6 @@ use crate::name::LookupName;
 use crate::record::{RecordType, target_offset};
 use crate::reply::{Owner, Reply};
 use crate::wire::{LAST_POINTER, Reader};
-use crate::zone::Lookup;
 
 /// For how many host names of an answer addresses are looked up.
 const MOST_TARGETS: usize = 32;
@@ -27,14 +26,13 @@ impl Writer<'_> {
         }
         let mut hosts = Targets::new(rtype, records);
         while let Some((host, at)) = hosts.next(reply) {
-            for rtype in [RecordType::A, RecordType::AAAA] {
+            for rrset in self.zone.addresses(&host).into_iter().flatten() {
+                let rtype = rrset.rtype();
                 if rtype == answered_rtype && host.as_wire() == answered.as_wire() {
                     continue;
                 }
-                if let Lookup::Found(rrset) = self.zone.lookup(&host, rtype) {
-                    reply.additional(Owner::At(at), rrset);
-                    self.signing.additional(&host, Owner::At(at), rtype, reply);
-                }
+                reply.additional(Owner::At(at), rrset);
+                self.signing.additional(&host, Owner::At(at), rtype, reply);
             }
         }
     }
