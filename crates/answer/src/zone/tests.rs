@@ -186,6 +186,7 @@ fn below_a_cut_others_answer() {
 /// If this fails, clients are told other addresses of a host than they get when they ask for it.
 #[test]
 fn the_addresses_of_a_host_are_those_that_lookups_find() {
+    use RecordType as T;
     let data = [RecordData::aaaa("2001:db8::1".parse().unwrap())];
     let aaaa = Rrset::new(T::AAAA, 5, data);
     let zone = zone(&[
