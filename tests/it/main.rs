@@ -22,6 +22,7 @@ mod forward_secure;
 mod front_door;
 mod hosts;
 mod identity;
+mod job;
 mod store_etcd;
 mod store_local;
 mod support;

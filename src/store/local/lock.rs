@@ -5,8 +5,8 @@
 //! elsewhere in the process cannot lose it and two claims of one process exclude each other too.
 //!
 //! An opening outlives its process when a child has inherited it. std opens every file with
-//! `O_CLOEXEC`, so a child has it from fork to exec and no longer: the command that a node runs
-//! never keeps the node's name alive.
+//! `O_CLOEXEC`, so a child has it from fork to exec and no longer: a hook never keeps the node's
+//! name alive. Only what is made with [`LockFile::inheritable`] does, for commands under a name.
 
 use std::fs::{File, OpenOptions};
 use std::io;

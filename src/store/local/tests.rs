@@ -6,6 +6,7 @@ use crate::identity::record::{Member, Record, VERSION};
 use crate::store::{Change, Guard, Occupancy, Session};
 
 mod following;
+mod notes;
 mod permissions;
 mod requests;
 

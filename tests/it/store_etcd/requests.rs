@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use callsign::store::{Reservation, StoreErrorKind};
+use callsign::store::{NOTE_LIMIT, Note, NoteName, NoteWrite, Reservation, StoreErrorKind};
 use tokio::task::JoinSet;
 
 use super::*;
@@ -363,4 +363,52 @@ async fn the_layout_of_idetcd_is_read_and_written() {
     // An old node overwrites a claim inside its own race window: the new node must notice.
     etcd.control(&["put", "worker2.tf.local.", r#"{"ipv4":"10.0.0.7"}"#]);
     assert_eq!(asker.verify(session, 2, epoch).await, Reply::Gone);
+}
+
+/// If this fails, two members of a job freeze two rosters, or one reads an old one.
+#[tokio::test]
+async fn a_note_is_written_by_the_first_who_knows_it() {
+    let etcd = Etcd::start();
+    let asker = Asker::new(&etcd);
+    let note = |name, write| timeout(BOUND, asker.store.note(&asker.space, name, write));
+    let write = |text: &str, after| {
+        Some(NoteWrite {
+            text: text.into(),
+            after,
+        })
+    };
+    let none = note(NoteName::Roster, None).await.unwrap().unwrap();
+    assert_eq!(none, Note::default());
+    let first = note(NoteName::Roster, write("a", Some(0)))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(first.text, b"a");
+    let late = note(NoteName::Roster, write("b", Some(0)))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(late, first, "who comes late reads what stands");
+    let next = note(NoteName::Roster, write("c", Some(first.revision)))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(next.revision > first.revision);
+    // Another note is another one, and whatever stands in it may be written over.
+    for text in ["x", "y"] {
+        let ended = note(NoteName::Ended(3), write(text, None))
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(ended.text, text.as_bytes());
+    }
+    let read = note(NoteName::Roster, None).await.unwrap().unwrap();
+    assert_eq!(read, next);
+    let long = "x".repeat(NOTE_LIMIT + 1);
+    assert!(
+        note(NoteName::Roster, write(&long, None))
+            .await
+            .unwrap()
+            .is_err()
+    );
 }
