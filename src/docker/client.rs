@@ -3,7 +3,6 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,19 +11,17 @@ use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::ServerName;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 
 use super::api::{Complaint, Version};
-use super::endpoint::{Endpoint, TlsFiles};
+use super::connection::{Ssh, connector, explain, explain_end};
+use super::endpoint::Endpoint;
 use super::events::Events;
 use crate::mutex::locked;
-use crate::reason;
 
 /// The latest version of the interface that is known here to be understood.
 const OURS: ApiVersion = ApiVersion(1, 52);
@@ -90,6 +87,8 @@ struct Inner {
     engine: String,
     /// Connections that wait for the next request.
     idle: Mutex<Vec<Sender>>,
+    /// What carries the latest connection, if it is by ssh.
+    ssh: Mutex<Option<Ssh>>,
 }
 
 impl Client {
@@ -104,6 +103,7 @@ impl Client {
             version: OURS,
             engine: String::new(),
             idle: Mutex::default(),
+            ssh: Mutex::default(),
         };
         let found: Option<Version> = client.get_unversioned("/version").await?;
         let found = found.unwrap_or_default();
@@ -247,14 +247,19 @@ impl Inner {
                 }
                 // The engine had closed it meanwhile.
                 Err(_) if !is_new => {}
-                Err(error) => {
-                    return Err(EngineError(format!(
-                        "the connection to the engine at {} broke: {error}",
-                        self.endpoint
-                    )));
-                }
+                Err(error) => return Err(self.broken(&error).await),
             }
         }
+    }
+
+    /// What a connection ended of on which nothing was answered.
+    async fn broken(&self, error: &hyper::Error) -> EngineError {
+        let ssh = locked(&self.ssh).take();
+        let said = match ssh {
+            Some(ssh) => ssh.explain(&self.endpoint).await,
+            None => None,
+        };
+        EngineError(said.unwrap_or_else(|| explain_end(&self.endpoint, error)))
     }
 
     fn keep(&self, sender: Sender) {
@@ -283,33 +288,16 @@ impl Inner {
                     let stream = TcpStream::connect((host.as_str(), *port)).await?;
                     greet(connector.connect(name, stream).await?).await
                 }
-                Endpoint::Ssh { destination, port } => greet(dial(destination, *port)?).await,
+                Endpoint::Ssh { destination, port } => {
+                    let (stream, ssh) = Ssh::dial(destination, *port)?;
+                    *locked(&self.ssh) = Some(ssh);
+                    greet(stream).await
+                }
             }
         };
         let connected = timeout(CONNECT, connect).await;
         let connected = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-        connected.map_err(|error| EngineError(self.explain(&error)))
-    }
-
-    /// What went wrong while connecting, and its cure.
-    fn explain(&self, error: &io::Error) -> String {
-        let endpoint = &self.endpoint;
-        match (error.kind(), endpoint) {
-            (io::ErrorKind::PermissionDenied, Endpoint::Unix(_)) => format!(
-                "no permission to ask the engine at {endpoint}: run Callsign as a member of the \
-                 group that owns the socket (for Docker: usermod -aG docker USER)"
-            ),
-            (io::ErrorKind::NotFound, Endpoint::Unix(_)) => {
-                format!("no engine at {endpoint}: no such file; it is looked for again")
-            }
-            (io::ErrorKind::ConnectionRefused, Endpoint::Unix(_)) => {
-                format!("no engine at {endpoint}: nobody listens there; it is looked for again")
-            }
-            _ => format!(
-                "cannot reach the engine at {endpoint}: {}",
-                reason::of(error)
-            ),
-        }
+        connected.map_err(|error| EngineError(explain(&self.endpoint, &error)))
     }
 }
 
@@ -347,7 +335,10 @@ impl Answer<'_> {
             .collect()
             .await;
         let text = body.map(Collected::to_bytes).unwrap_or_default();
-        let complaint: Complaint = serde_json::from_slice(&text).unwrap_or_default();
+        // A program in between, or TLS that is not spoken, is complained about in plain text.
+        let complaint = serde_json::from_slice(&text).unwrap_or_else(|_| Complaint {
+            message: String::from_utf8_lossy(&text).into_owned(),
+        });
         let said: String = complaint
             .message
             .chars()
@@ -370,63 +361,4 @@ async fn greet(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> 
         let _ = connection.await;
     });
     Ok(sender)
-}
-
-fn connector(files: &TlsFiles) -> io::Result<TlsConnector> {
-    let unreadable = |path: &std::path::Path, error: &dyn fmt::Display| {
-        io::Error::other(format!("{}: {error}", path.display()))
-    };
-    let certificates = |path: &std::path::Path| {
-        let read =
-            CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-        read.map_err(|error| unreadable(path, &error))
-    };
-    let mut roots = rustls::RootCertStore::empty();
-    for authority in certificates(&files.authority)? {
-        roots
-            .add(authority)
-            .map_err(|error| unreadable(&files.authority, &error))?;
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?
-        .with_root_certificates(roots);
-    let config = match &files.identity {
-        None => builder.with_no_client_auth(),
-        Some((certificate, key)) => {
-            let chain = certificates(certificate)?;
-            let key = PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable(key, &error))?;
-            builder
-                .with_client_auth_cert(chain, key)
-                .map_err(io::Error::other)?
-        }
-    };
-    Ok(TlsConnector::from(Arc::new(config)))
-}
-
-/// The standard streams of `docker system dial-stdio` on another machine.
-fn dial(
-    destination: &str,
-    port: Option<u16>,
-) -> io::Result<impl AsyncRead + AsyncWrite + Send + Unpin + use<>> {
-    let mut ssh = tokio::process::Command::new("ssh");
-    if let Some(port) = port {
-        ssh.args(["-p", &port.to_string()]);
-    }
-    let mut child = ssh
-        .args(["-o", "BatchMode=yes", "-o", "ConnectTimeout=5", "-T", "--"])
-        .args([destination, "docker", "system", "dial-stdio"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()?;
-    let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
-        return Err(io::ErrorKind::BrokenPipe.into());
-    };
-    // It ends when its input is closed, which is when the connection is dropped.
-    tokio::spawn(async move {
-        let _ = child.wait().await;
-    });
-    Ok(tokio::io::join(output, input))
 }

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{info, warn};
 
+use super::activity::{Activity, Count};
 use super::api::{Detail, NetworkSummary, Summary};
 use super::client::{Client, EngineError};
 use super::container::Container;
@@ -97,8 +98,13 @@ pub struct Network {
 }
 
 /// Follows the first engine of `places` that is there, until nobody listens any more. Whatever
-/// goes wrong is said once per cause, and tried again.
-pub async fn follow(places: Places, pace: Pace, state: watch::Sender<EngineState>) {
+/// goes wrong is said once per cause, and tried again. What happens is counted in `activity`.
+pub async fn follow(
+    places: Places,
+    pace: Pace,
+    state: watch::Sender<EngineState>,
+    activity: Arc<Activity>,
+) {
     let mut pause = pace.reconnect.0;
     let mut said: Option<String> = None;
     let mut lost = false;
@@ -106,7 +112,7 @@ pub async fn follow(places: Places, pace: Pace, state: watch::Sender<EngineState
         let expected = places.are_promising();
         state
             .send_if_modified(|state| std::mem::replace(&mut state.expected, expected) != expected);
-        let (endpoint, result) = attempt(&places, pace, &state, &mut lost).await;
+        let (endpoint, result) = attempt(&places, pace, &state, &activity, &mut lost).await;
         let reached = state.borrow().freshness == Freshness::Current;
         if reached {
             (pause, said) = (pace.reconnect.0, None);
@@ -155,6 +161,7 @@ async fn attempt(
     places: &Places,
     pace: Pace,
     state: &watch::Sender<EngineState>,
+    activity: &Activity,
     lost: &mut bool,
 ) -> (Option<Endpoint>, Result<(), EngineError>) {
     let Some(endpoint) = places.found().or(places.endpoints.first()) else {
@@ -163,7 +170,8 @@ async fn attempt(
     let follower = async {
         let client = Client::connect(endpoint).await?;
         let events = client.events().await?;
-        let mut follower = Follower::new(client, endpoint, pace, state);
+        activity.count(Count::Connections);
+        let mut follower = Follower::new(client, endpoint, pace, state, activity);
         if std::mem::take(lost) {
             info!("docker: the engine at {endpoint} is back");
         }
@@ -197,6 +205,7 @@ struct Follower<'s> {
     endpoint: &'s Endpoint,
     pace: Pace,
     state: &'s watch::Sender<EngineState>,
+    activity: &'s Activity,
     containers: BTreeMap<String, Arc<Container>>,
     networks: Arc<BTreeMap<String, Network>>,
     /// Containers that are to be looked at.
@@ -226,6 +235,7 @@ impl<'s> Follower<'s> {
         endpoint: &'s Endpoint,
         pace: Pace,
         state: &'s watch::Sender<EngineState>,
+        activity: &'s Activity,
     ) -> Self {
         let known = state.borrow();
         Self {
@@ -233,6 +243,7 @@ impl<'s> Follower<'s> {
             endpoint,
             pace,
             state,
+            activity,
             // What was known stands until the engine says otherwise.
             containers: (*known.containers).clone(),
             networks: known.networks.clone(),
@@ -298,6 +309,9 @@ impl<'s> Follower<'s> {
 
     /// Takes in what an event is a hint of.
     fn take(&mut self, hint: Hint) {
+        if !matches!(hint, Hint::Nothing) {
+            self.activity.count(Count::Events);
+        }
         match hint {
             Hint::Dead(id) => {
                 if self.containers.remove(&id).is_some() {
@@ -370,6 +384,7 @@ impl<'s> Follower<'s> {
             Asked::List(list) => {
                 self.listing = false;
                 self.compare(&list?);
+                self.activity.count(Count::Resyncs);
             }
             Asked::Networks(networks) => {
                 self.knows_networks = true;
@@ -386,6 +401,7 @@ impl<'s> Follower<'s> {
             }
             Asked::Container(Inspected { id, container }) => {
                 self.inspected.remove(&id);
+                self.activity.count(Count::Inspections);
                 match container {
                     Ok(Some(container)) => self.put(id, *container),
                     Ok(None) => {
@@ -426,6 +442,7 @@ impl<'s> Follower<'s> {
 
     /// Leaves a container that cannot be inspected as it was known, until it is tried again.
     fn leave(&mut self, id: &str, error: &EngineError) {
+        self.activity.count(Count::Failures);
         if self.unreadable.len() < MOST_DIRTY && self.unreadable.insert(id.to_owned()) {
             warn!(
                 "docker: container {} cannot be inspected: {error}",

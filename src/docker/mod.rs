@@ -4,8 +4,10 @@
 //! inspects, and then takes every event as a hint to inspect what it is about. The truth is always
 //! what an inspection says, never what an event says, so events may come late, twice, out of order
 //! or not at all. The state is told whole and in one piece.
+pub mod activity;
 pub mod api;
 pub mod client;
+mod connection;
 pub mod container;
 pub mod endpoint;
 pub mod events;

@@ -1,6 +1,7 @@
 //! What engines run now, asked once.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -106,7 +107,7 @@ async fn others(options: &ShareOptions) -> Result<EngineState, String> {
 
 fn begin(places: Places) -> watch::Receiver<EngineState> {
     let (sender, receiver) = watch::channel(EngineState::default());
-    tokio::spawn(follow(places, Pace::default(), sender));
+    tokio::spawn(follow(places, Pace::default(), sender, Arc::default()));
     receiver
 }
 

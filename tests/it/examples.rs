@@ -269,3 +269,59 @@ fn docker() {
     assert!(upstream.asked("none.docker").is_empty());
     has(server, "www.example.org", "A", "192.0.2.7");
 }
+
+/// If this fails, who copies the example for compose gets other names than its page shows, or its
+/// containers ask nobody.
+#[test]
+fn compose() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/compose");
+    let read = |name: &str| fs::read_to_string(folder.join(name)).expect("a file");
+    let (service, page) = (read("compose.yaml"), read("README.md"));
+    let setting = |key: &str| {
+        let mut lines = service.lines().filter_map(|line| line.strip_prefix("    "));
+        let found = lines.find_map(|line| line.strip_prefix(key)?.strip_prefix(": "));
+        found.unwrap_or_else(|| panic!("no {key}")).to_owned()
+    };
+    assert!(service.contains("\nservices:\n  node:\n"), "{service}");
+    let dns: std::net::Ipv4Addr = setting("dns").parse().expect("an address, not a name");
+    assert!(page.contains(&format!("`{dns}`")), "{page}");
+
+    let engine = Engine::start(Dialect::DEBIAN);
+    for number in 1..=3 {
+        let address = format!("172.18.0.{}", number + 1);
+        let node = Container::compose("shop", "node", number, &address);
+        engine.run(node.hostname(&setting("hostname")));
+    }
+    let text = format!(
+        ".:{{port}} {{\n    docker {{\n        endpoint {}\n    }}\n}}",
+        engine.url()
+    );
+    let callsign = Callsign::start(&text);
+    callsign.says("containers: 3");
+    let shown: Vec<&str> = page
+        .lines()
+        .filter_map(|it| it.strip_prefix("    "))
+        .collect();
+    let asked = |line: &&str| line.starts_with("$ dig ");
+    assert_eq!(shown.iter().copied().filter(|line| asked(line)).count(), 5);
+    for (number, line) in shown.iter().enumerate().filter(|(_, line)| asked(line)) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (name, rtype) = match words.get(3..) {
+            Some(["-x", address, _]) => {
+                let address: std::net::Ipv4Addr = address.parse().expect("an address");
+                let [a, b, c, d] = address.octets();
+                (format!("{d}.{c}.{b}.{a}.in-addr.arpa"), "PTR")
+            }
+            Some([name, _]) => ((*name).to_owned(), "A"),
+            _ => panic!("{line}"),
+        };
+        let expected = shown[number + 1..].iter();
+        let expected: Vec<&str> = expected
+            .map(|line| line.trim_end_matches('.'))
+            .take_while(|line| !line.starts_with(['$', 'd']))
+            .collect();
+        let mut found = data(&ask(callsign.address(), &name, rtype), rtype);
+        found.sort();
+        assert_eq!(found, expected, "{line}");
+    }
+}

@@ -10,6 +10,7 @@ mod admin;
 mod cache;
 mod differential;
 mod docker;
+mod docker_endpoints;
 mod docker_engine;
 mod docker_schedule;
 mod docker_several;

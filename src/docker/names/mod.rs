@@ -23,7 +23,7 @@ use super::Container;
 pub use labels::Wishes;
 pub use options::{Compat, HealthPolicy, NameOptions, NetworkRule, Pointer};
 pub(in crate::docker) use options::{counts, is_among};
-pub use report::{Line, Standing};
+pub use report::{Line, Standing, Tally};
 pub use template::{NameTemplate, TemplateError};
 pub(in crate::docker) use zones::network_owner;
 pub use zones::{Apex, Names, View};

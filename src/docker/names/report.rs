@@ -42,7 +42,39 @@ pub struct Line {
     pub unshared: Option<String>,
 }
 
+/// How many names and claims there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Names that somebody claims.
+    pub names: usize,
+    /// Claims to names that others have and the claimant has not.
+    pub hidden: usize,
+}
+
 impl Names {
+    /// Counts names and claims, as everybody sees them who is no container.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        let deciding = Deciding {
+            options: &self.options,
+            host: &self.host,
+            client: None,
+        };
+        let disputed = self.by_name.values().filter(|claims| claims.len() > 1);
+        let hidden = disputed.map(|claims| {
+            let winners = deciding.winners(claims);
+            let has_it = |claim: &&Claim| {
+                let mut holders = winners.iter().map(|winner| &winner.holder);
+                holders.any(|holder| Arc::ptr_eq(holder, &claim.holder))
+            };
+            claims.iter().filter(|claim| !has_it(claim)).count()
+        });
+        Tally {
+            names: self.by_name.len(),
+            hidden: hidden.sum(),
+        }
+    }
+
     /// Every claim, by name: as everybody sees it who is no container. A weaker claim of one who
     /// has the name anyway is left out.
     #[must_use]

@@ -10,6 +10,8 @@ use answer::Name;
 use super::AnswerOptions;
 use crate::config::{DNS_PORT, ListenAddress};
 use crate::docker::{EngineState, Network};
+use crate::networks;
+use crate::plugins::bind::interfaces;
 
 /// How long an address that the engine has just made may take until it is served.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -121,9 +123,22 @@ fn default_network(state: &EngineState) -> Option<(IpAddr, &'static str, &'stati
         .iter()
         .find_map(|(name, interface, setting)| {
             let mut networks = state.networks.values();
-            let network: &Network = networks.find(|network| network.name == *name)?;
-            Some((*network.gateways.first()?, *interface, *setting))
+            let network = networks.find(|network| network.name == *name)?;
+            Some((gateway(network)?, *interface, *setting))
         })
+}
+
+/// This machine's address in a network. Docker does not always tell that of its default network.
+fn gateway(network: &Network) -> Option<IpAddr> {
+    network.gateways.first().copied().or_else(|| {
+        let subnets = network.subnets.iter();
+        let subnets: Vec<_> = subnets
+            .map(|(address, length)| networks::Network::new(*address, *length))
+            .collect();
+        let own = interfaces().into_iter().map(|(_, address)| address.ip());
+        let mut inside = own.filter(|own| subnets.iter().any(|subnet| subnet.contains(*own)));
+        inside.next()
+    })
 }
 
 /// Whether containers reach a server at an address of this machine.
@@ -227,6 +242,23 @@ mod tests {
             let more = introduction.lines(&state, &answer, true, &[server], later);
             assert!(more.is_empty(), "{more:?}");
         }
+    }
+
+    /// If this fails, nobody is told how containers ask here where a real Docker has just been
+    /// installed: it says which subnet its network has, and not which address of it is the machine's.
+    #[test]
+    fn an_address_that_is_not_told_is_found() {
+        let network = |subnet: [u8; 4]| Network {
+            name: "bridge".into(),
+            driver: "bridge".into(),
+            subnets: vec![(subnet.into(), 16)],
+            gateways: Vec::new(),
+        };
+        assert_eq!(
+            gateway(&network([127, 0, 0, 0])),
+            Some([127, 0, 0, 1].into())
+        );
+        assert_eq!(gateway(&network([203, 0, 113, 0])), None);
     }
 
     /// If this fails, users of Podman are sent to a file that it does not read, or an engine on

@@ -5,6 +5,7 @@
 
 mod introduction;
 mod knowledge;
+mod metrics;
 mod publish;
 mod setup;
 mod sharing;
@@ -19,10 +20,11 @@ use answer::{Asked, Lookup, LookupName, Name, RecordType, Zone, respond};
 use super::zones::Fallthrough;
 use super::{Build, Exchange, Part, Plugin, Step};
 use crate::config::reverse;
-use crate::docker::names::{NameOptions, View};
+use crate::docker::names::{NameOptions, Tally, View};
 use crate::docker::share::ShareOptions;
 use crate::docker::{Pace, Places};
 use crate::identity::address::AddressSelection;
+use crate::metrics::Scrape;
 
 use knowledge::Knowledge;
 use publish::{DEPARTED, Published};
@@ -88,6 +90,7 @@ impl Part for Options {
 /// The names at one moment.
 #[derive(Debug)]
 struct Snapshot {
+    tally: Tally,
     knowledge: Knowledge,
     all: View,
     /// What clients with these addresses see before that.
@@ -123,6 +126,13 @@ impl Plugin for Docker {
 
     fn ready(&self) -> bool {
         self.published.snapshot.load().knowledge.is_ready()
+    }
+
+    fn metrics(&self, scrape: &mut Scrape) {
+        let Published {
+            snapshot, engines, ..
+        } = &self.published;
+        metrics::scrape(engines, &snapshot.load(), scrape);
     }
 
     fn request(&self, exchange: &mut Exchange<'_, '_>) -> Step {

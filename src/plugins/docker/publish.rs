@@ -13,14 +13,15 @@ use tracing::{info, warn};
 use super::super::trust::Trust;
 use super::introduction::Introduction;
 use super::knowledge::{Knowledge, trust};
-use super::sharing::{self, Beginning, Sharing};
+use super::metrics::Followed;
+use super::sharing::{self, Sharing};
 use super::{AnswerOptions, Audience, Build, Departed, Options, Snapshot};
 use crate::clock::BootTime;
 use crate::config::ListenAddress;
 use crate::current::Current;
 use crate::docker::names::{Names, View};
 use crate::docker::{EngineState, Places, follow};
-use crate::identity::address::{self, Addresses};
+use crate::identity::address::{self, AddressSelection, Addresses};
 use crate::task::Task;
 
 /// How long a name that nobody has any more is remembered.
@@ -35,6 +36,7 @@ const MOST_WARNINGS: usize = 1000;
 /// The names of engines' containers, always up to date. Dropping it ends the work behind it.
 pub(super) struct Published {
     pub(super) snapshot: Arc<Current<Snapshot>>,
+    pub(super) engines: Vec<Followed>,
     _work: Task,
 }
 
@@ -69,16 +71,34 @@ pub(super) fn publish(options: Options, build: &Build<'_>) -> Result<Published, 
             .collect(),
         sharing,
     };
-    let mut unheard: Vec<EngineState> = options.engines.iter().map(unheard).collect();
-    unheard.extend(beginning.as_ref().map(|_| sharing::unheard()));
+    let mut engines = Vec::new();
+    let mut work = JoinSet::new();
+    for places in &options.engines {
+        let (sender, receiver) = watch::channel(unheard(places));
+        let engine = Followed::new(places, receiver);
+        let activity = engine.activity.clone();
+        let follow = follow(places.clone(), options.pace, sender, activity);
+        work.spawn_on(follow, build.runtime);
+        engines.push(engine);
+    }
+    let mut states: Vec<_> = engines.iter().map(|it| it.state.clone()).collect();
+    if let Some(beginning) = beginning {
+        let (sender, receiver) = watch::channel(sharing::unheard());
+        work.spawn_on(beginning.run(sender), build.runtime);
+        states.push(receiver);
+    }
+    let unheard: Vec<EngineState> = states.iter().map(|it| it.borrow().clone()).collect();
     let snapshot = Arc::new(Current::new(publisher.snapshot(&unheard, &[])));
     let target = snapshot.clone();
     let servers = build.servers.clone();
     let work = Task::start(build.runtime, async move {
-        publisher.run(options, servers, beginning, &target).await;
+        publisher
+            .run(states, work, options.host, servers, &target)
+            .await;
     });
     Ok(Published {
         snapshot,
+        engines,
         _work: work,
     })
 }
@@ -102,28 +122,19 @@ impl Publisher {
     /// Publishes every change, for ever.
     async fn run(
         &mut self,
-        options: Options,
+        engines: Vec<watch::Receiver<EngineState>>,
+        // All of it ends with this future.
+        mut work: JoinSet<()>,
+        host: Vec<AddressSelection>,
         servers: watch::Receiver<Vec<ListenAddress>>,
-        beginning: Option<Beginning>,
         target: &Current<Snapshot>,
     ) {
         let changed = Arc::new(Notify::new());
-        // All of it ends with this future.
-        let mut work = JoinSet::new();
-        let mut engines = Vec::new();
-        for places in options.engines {
-            let (sender, receiver) = watch::channel(unheard(&places));
-            work.spawn(follow(places, options.pace, sender));
-            work.spawn(tell(receiver.clone(), changed.clone()));
-            engines.push(receiver);
+        for engine in &engines {
+            work.spawn(tell(engine.clone(), changed.clone()));
         }
-        if let Some(beginning) = beginning {
-            let (sender, receiver) = watch::channel(sharing::unheard());
-            work.spawn(beginning.run(sender));
-            work.spawn(tell(receiver.clone(), changed.clone()));
-            engines.push(receiver);
-        }
-        let mut host = address::watch(options.host);
+        // What was told before somebody waited is seen at the first look.
+        let mut host = address::watch(host);
         work.spawn(tell(host.clone(), changed.clone()));
         work.spawn(tell(servers.clone(), changed.clone()));
         loop {
@@ -161,6 +172,7 @@ impl Publisher {
             clients.retain(|address, _: &mut View| inside.contains(address));
         }
         Snapshot {
+            tally: self.names.tally(),
             knowledge: Knowledge::of(engines, &self.names, self.answer.stale),
             all: self.names.all().clone(),
             clients,
