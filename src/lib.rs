@@ -14,6 +14,7 @@
 pub mod admin;
 pub mod cli;
 pub mod clock;
+mod cluster;
 pub mod config;
 mod console;
 pub mod counters;
@@ -36,5 +37,6 @@ pub mod run;
 pub mod serve;
 pub mod server;
 pub mod store;
+mod table;
 pub mod task;
 pub mod zonefile;

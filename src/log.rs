@@ -40,6 +40,11 @@ pub(crate) fn start_quietly() {
     start_with("warn");
 }
 
+/// Begins to log, for who looks at what others do: what is wrong there is theirs to tell.
+pub(crate) fn start_looking_on() {
+    start_with("error");
+}
+
 fn start_with(usual: &str) {
     let wanted = std::env::var(VARIABLE).unwrap_or_default();
     let wanted = if wanted.is_empty() { usual } else { &wanted };

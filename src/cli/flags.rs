@@ -1,5 +1,7 @@
 //! What can be said on the command line, and how CoreDNS's way of saying it is understood.
 
+mod cluster;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,6 +9,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, value_parser};
 
 use crate::run::{Framework, MOST_MEMBERS, OnMemberLoss};
+
+pub(super) use self::cluster::Members;
 
 /// Gives every node of a cluster a name in DNS, never the same twice, and answers for all of them.
 ///
@@ -36,6 +40,8 @@ pub(super) enum Command {
     Names(Names),
     /// Claim a name, wait for the others, and run a command under it
     Run(Box<Run>),
+    /// List who holds which name of a pool
+    Members(Members),
     /// End a command when the claim that it runs under ends
     #[command(hide = true)]
     Guard(Guard),

@@ -2,6 +2,7 @@
 
 mod check;
 mod flags;
+mod members;
 mod names;
 mod pool;
 mod run;
@@ -15,6 +16,7 @@ use clap::Parser;
 use crate::config::{DNS_PORT, Origin, StartOptions};
 use crate::console::say;
 use crate::plugins::DIRECTIVES;
+use crate::reason;
 use crate::server;
 use flags::{Arguments, Command, Serve};
 
@@ -33,6 +35,7 @@ pub fn main() -> ExitCode {
     ExitCode::from(match arguments.command {
         Some(Command::Check(check)) => check::check(&check),
         Some(Command::Names(flags)) => names::names(&flags),
+        Some(Command::Members(flags)) => members::members(&flags),
         Some(Command::Run(flags)) => run::run(&flags),
         Some(Command::Guard(flags)) => run::guard(flags),
         None => serve(&arguments.serve),
@@ -83,4 +86,19 @@ fn default_origin() -> Origin {
         Ok(false) => Origin::BuiltIn,
         Ok(true) | Err(_) => Origin::File(file.to_owned()),
     }
+}
+
+/// Runs what waits.
+fn block_on<T>(what: impl Future<Output = T>) -> Result<T, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|error| {
+        let reason = reason::of(&error);
+        format!("error: cannot start the runtime: {reason}")
+    })?;
+    let result = runtime.block_on(what);
+    // A request that waits for a disk keeps nobody here.
+    runtime.shutdown_background();
+    Ok(result)
 }

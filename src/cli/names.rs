@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 use super::flags::Names;
 use crate::config::{self, DNS_PORT, Origin, Text};
-use crate::console::{complain, say, stderr_has_colors};
+use crate::console::{complain, say, stderr_has_colors, terminal};
 use crate::docker::names::{Line, Standing};
 use crate::docker::survey::{Found, Survey};
-use crate::reason;
 use crate::server::{FAILED, OK};
+use crate::table;
 
 /// What is asked about without a Corefile.
 const BUILT_IN: &str = ". {\n    docker\n}\n";
@@ -20,18 +20,8 @@ pub(super) fn names(flags: &Names) -> u8 {
         .conf
         .as_ref()
         .map_or_else(super::default_origin, super::origin);
-    let found = surveys(&origin).and_then(|surveys| {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        let runtime = runtime.map_err(|error| {
-            let reason = reason::of(&error);
-            format!("error: cannot start the runtime: {reason}")
-        })?;
-        runtime
-            .block_on(ask(&surveys))
-            .map_err(|message| format!("error: {message}"))
-    });
+    let found = surveys(&origin)
+        .and_then(|surveys| super::block_on(ask(&surveys))?.map_err(|it| format!("error: {it}")));
     let found = match found {
         Ok(found) => found,
         Err(message) => {
@@ -56,7 +46,14 @@ pub(super) fn names(flags: &Names) -> u8 {
             .collect::<Value>()
             .to_string());
     } else {
-        table(&found.lines, found.is_shared);
+        // A column that has nothing in it is not shown.
+        let host = if found.is_shared { "HOST" } else { "" };
+        let heads = ["NAME", "CONTAINER", "SOURCE", host, "ADDRESSES", ""];
+        let width = terminal().map(|(width, _)| width);
+        let rows = found.lines.iter().map(|line| row(line, found.is_shared));
+        for line in table::lines(heads, rows, width) {
+            say(&line);
+        }
     }
     OK
 }
@@ -120,39 +117,8 @@ fn object(line: &Line) -> Value {
     })
 }
 
-/// One line for each claim, in columns as wide as they must be; with one for the host where
-/// there are several.
-fn table(lines: &[Line], with_host: bool) {
-    let heads = ["NAME", "CONTAINER", "SOURCE", "HOST", "ADDRESSES", ""].map(str::to_owned);
-    let rows = std::iter::once(heads).chain(lines.iter().map(row));
-    let is_shown = |column: usize| with_host || column != HOST;
-    let rows: Vec<Vec<String>> = rows
-        .map(|row| {
-            let cells = row.into_iter().enumerate();
-            let shown = cells.filter(|(column, _)| is_shown(*column));
-            shown.map(|(_, cell)| cell).collect()
-        })
-        .collect();
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let last = rows.first().map_or(0, |heads| heads.len() - 1);
-    let widths: Vec<usize> = (0..last).map(width).collect();
-    for row in &rows {
-        let mut line = String::new();
-        for (number, cell) in row.iter().enumerate() {
-            let width = widths.get(number).copied().unwrap_or(0);
-            line += &format!("{cell:width$}  ");
-        }
-        say(line.trim_end());
-    }
-}
-
-/// The column of the host.
-const HOST: usize = 3;
-
-fn row(line: &Line) -> [String; 6] {
+/// The cells of a claim; with the host where there are several.
+fn row(line: &Line, with_host: bool) -> [String; 6] {
     let addresses: Vec<String> = line.addresses.iter().map(ToString::to_string).collect();
     let source = match &line.network {
         Some(network) => format!("{} in {network}", line.source),
@@ -166,18 +132,17 @@ fn row(line: &Line) -> [String; 6] {
     if let Some(reason) = &line.unshared {
         notes.push(format!("hidden from other hosts: {reason}"));
     }
+    let host = line.host.as_deref().unwrap_or("-");
     [
-        plain(&line.name),
-        plain(&line.container),
-        plain(&source),
-        plain(line.host.as_deref().unwrap_or("-")),
+        line.name.clone(),
+        line.container.clone(),
+        source,
+        if with_host {
+            host.to_owned()
+        } else {
+            String::new()
+        },
         addresses.join(" "),
-        plain(&notes.join("; ")),
+        notes.join("; "),
     ]
-}
-
-/// A text without what a terminal takes for orders: engines may be anybody's.
-fn plain(text: &str) -> String {
-    let shown = |letter: char| if letter.is_control() { '?' } else { letter };
-    text.chars().map(shown).collect()
 }

@@ -46,6 +46,32 @@ pub enum StoreConfig {
 }
 
 impl StoreConfig {
+    /// Opens the store. Its second value is what the user should know about it, in one sentence.
+    ///
+    /// # Errors
+    ///
+    /// One line: an option of etcd that cannot work, or what is wrong with the folder.
+    pub fn open(&self) -> Result<(Arc<dyn Store>, Option<String>), String> {
+        let (folder, note) = self.folder()?;
+        let store: Arc<dyn Store> = match self {
+            Self::Etcd(options) => Arc::new(EtcdStore::new(options.clone())?),
+            Self::Local(_) => Arc::new(LocalStore::open(&folder.unwrap_or_default())?),
+        };
+        Ok((store, note))
+    }
+
+    /// The folder of a local store, and what the user should know about it.
+    fn folder(&self) -> Result<(Option<PathBuf>, Option<String>), String> {
+        Ok(match self {
+            Self::Local(None) => {
+                let folder = local::default_folder()?;
+                (Some(folder.path), folder.note)
+            }
+            Self::Local(path) => (path.clone(), None),
+            Self::Etcd(_) => (None, None),
+        })
+    }
+
     /// Whether two configurations of one place ([`Store::place`]) lead to the same store: for etcd,
     /// whether they have an endpoint in common.
     fn meets(&self, other: &Self) -> bool {
@@ -222,21 +248,10 @@ impl Pools {
 
     fn open(&self, config: &StoreConfig) -> Result<(Arc<dyn Store>, Option<String>), String> {
         let known = self.lock().stores.get(config).and_then(Weak::upgrade);
-        let (path, note) = match config {
-            StoreConfig::Local(None) => {
-                let folder = local::default_folder()?;
-                (Some(folder.path), folder.note)
-            }
-            StoreConfig::Local(path) => (path.clone(), None),
-            StoreConfig::Etcd(_) => (None, None),
-        };
         if let Some(store) = known {
-            return Ok((store, note));
+            return Ok((store, config.folder()?.1));
         }
-        let store: Arc<dyn Store> = match config {
-            StoreConfig::Etcd(options) => Arc::new(EtcdStore::new(options.clone())?),
-            StoreConfig::Local(_) => Arc::new(LocalStore::open(&path.unwrap_or_default())?),
-        };
+        let (store, note) = config.open()?;
         let mut state = self.lock();
         state.stores.retain(|_, store| store.strong_count() > 0);
         state.stores.insert(config.clone(), Arc::downgrade(&store));

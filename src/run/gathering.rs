@@ -43,6 +43,34 @@ impl Readiness {
     }
 }
 
+/// Where a member stands in its job, for people who look at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// It waits for others.
+    Ready {
+        /// For how many, itself among them.
+        expect: u32,
+    },
+    /// Its command runs, as far as the last roster says.
+    Runs {
+        /// Its position, from 0.
+        rank: usize,
+        /// Of how many.
+        of: usize,
+    },
+}
+
+impl Part {
+    /// The part of a member, after the last roster; [`None`] for who takes part in no job.
+    pub(crate) fn of(entry: &Entry, last: Option<&Roster>) -> Option<Self> {
+        let member = RosterMember::of(entry)?;
+        let Readiness { expect, after } = Readiness::of(entry)?;
+        let roster = last.filter(|roster| after < roster.generation);
+        let rank = roster.and_then(|roster| Some((roster.rank_at(&member)?, roster.members.len())));
+        Some(rank.map_or(Self::Ready { expect }, |(rank, of)| Self::Runs { rank, of }))
+    }
+}
+
 /// What is to be done now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
@@ -263,6 +291,21 @@ mod tests {
         };
         let decision = decide("a", ready, &members(&[a, b]), Some(&frozen));
         assert!(matches!(decision, Decision::Wait(_)), "{decision:?}");
+    }
+
+    /// If this fails, people see a member waiting whose command runs, or the other way round.
+    #[test]
+    fn what_a_member_does_is_shown() {
+        let a = entry(1, "a", Some("2 after 0"));
+        let again = entry(2, "b", Some("2 after 4"));
+        let other = entry(3, "c", Some("3 after 0"));
+        let frozen = roster(4, &[entry(0, "x", None), a.clone(), again.clone()]);
+        let part = |entry: &Entry| Part::of(entry, Some(&frozen));
+        assert_eq!(part(&a), Some(Part::Runs { rank: 1, of: 3 }));
+        assert_eq!(part(&again), Some(Part::Ready { expect: 2 }));
+        assert_eq!(part(&other), Some(Part::Ready { expect: 3 }));
+        assert_eq!(part(&entry(1, "a", None)), None);
+        assert_eq!(Part::of(&a, None), Some(Part::Ready { expect: 2 }));
     }
 
     /// If this fails, a job ends because of a member that has only just come, or goes on without

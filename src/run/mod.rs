@@ -47,6 +47,7 @@ use crate::identity::pools::{NodeOptions, Pools, StoreConfig};
 use crate::reason;
 
 pub(crate) use self::frameworks::Framework;
+pub(crate) use self::gathering::Part;
 pub(crate) use self::guard::{GuardOptions, guard};
 pub(crate) use self::roster::MOST_MEMBERS;
 pub(crate) use self::situation::Word;

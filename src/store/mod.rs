@@ -9,6 +9,7 @@
 
 pub mod board;
 pub mod etcd;
+mod held_by;
 pub mod local;
 mod note;
 pub(crate) mod skipped;
@@ -25,6 +26,7 @@ use tokio::sync::mpsc;
 use crate::identity::pattern::Pattern;
 use crate::identity::record::Record;
 
+pub use held_by::HeldBy;
 pub use note::{NOTE_LIMIT, Note, NoteName, NoteWrite};
 
 /// The number of one name of a pool, from 1 to the pool's limit.
@@ -111,6 +113,22 @@ pub trait Store: Send + Sync + 'static {
     ) -> Pending<'static, Result<Note, StoreError>> {
         let _ = (space, name, write);
         let message = format!("{} keeps no notes", self.describe());
+        let kind = StoreErrorKind::Refused;
+        Box::pin(std::future::ready(Err(StoreError { kind, message })))
+    }
+
+    /// What a claim hangs on at this moment. It says nothing about who owns the slot a moment later.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::execute`].
+    fn held_by(
+        &self,
+        space: &Space,
+        entry: &Entry,
+    ) -> Pending<'static, Result<HeldBy, StoreError>> {
+        let _ = (space, entry);
+        let message = format!("{} does not tell what claims hang on", self.describe());
         let kind = StoreErrorKind::Refused;
         Box::pin(std::future::ready(Err(StoreError { kind, message })))
     }

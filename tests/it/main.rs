@@ -8,6 +8,7 @@
 
 mod admin;
 mod cache;
+mod cluster_commands;
 mod differential;
 mod docker;
 mod docker_endpoints;

@@ -8,7 +8,8 @@ use tokio::sync::{mpsc, watch};
 
 use super::StoreConfig;
 use crate::store::{
-    Feed, Note, NoteName, NoteWrite, Pending, Reply, Request, Slot, Space, Store, StoreError,
+    Entry, Feed, HeldBy, Note, NoteName, NoteWrite, Pending, Reply, Request, Slot, Space, Store,
+    StoreError,
 };
 
 /// A store, and what it was opened with.
@@ -102,6 +103,14 @@ impl Store for Exchangeable {
         write: Option<NoteWrite>,
     ) -> Pending<'static, Result<Note, StoreError>> {
         self.store().note(space, name, write)
+    }
+
+    fn held_by(
+        &self,
+        space: &Space,
+        entry: &Entry,
+    ) -> Pending<'static, Result<HeldBy, StoreError>> {
+        self.store().held_by(space, entry)
     }
 
     fn inheritable(&self, space: &Space, slot: Slot) -> Option<OwnedFd> {

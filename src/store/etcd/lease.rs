@@ -18,7 +18,7 @@ use etcd_client::{Error, LeaseKeepAliveStream, LeaseKeeper};
 
 use super::connection::{Connection, Connections};
 use crate::mutex::locked;
-use crate::store::{Session, StoreError, StoreErrorKind};
+use crate::store::{HeldBy, Session, StoreError, StoreErrorKind};
 
 /// The longest lease that etcd grants, in seconds (`MaxLeaseTTL` in etcd's lessor).
 const LONGEST_LEASE: u64 = 9_000_000_000;
@@ -122,4 +122,30 @@ async fn renew(connection: &Connection, session: Session) -> Result<Option<Durat
     };
     connection.keepers.put_back(session, (keeper, stream));
     Ok(Some(Duration::from_secs(seconds)))
+}
+
+/// How long the lease under a record lives on.
+pub(super) async fn held_by(
+    connections: &Connections,
+    session: Option<Session>,
+) -> Result<HeldBy, StoreError> {
+    let Some(session) = session else {
+        return Ok(HeldBy::Nothing);
+    };
+    let ask = |connection: Arc<Connection>| async move {
+        connection.lease().time_to_live(session.0, None).await
+    };
+    let answer = match connections.call(ask).await {
+        Ok(answer) => answer,
+        Err(error) if error.kind == StoreErrorKind::SessionGone => return Ok(HeldBy::Ended),
+        Err(error) => return Err(error),
+    };
+    // etcd says -1 of a lease that is no more.
+    let seconds = |number: i64| u64::try_from(number).ok().map(Duration::from_secs);
+    Ok(
+        match (seconds(answer.ttl()), seconds(answer.granted_ttl())) {
+            (Some(left), Some(ttl)) => HeldBy::Lease { left, ttl },
+            _ => HeldBy::Ended,
+        },
+    )
 }

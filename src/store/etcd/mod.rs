@@ -40,7 +40,8 @@ pub use prefix::EtcdPrefix;
 
 use crate::store::skipped::Skipped;
 use crate::store::{
-    Feed, Note, NoteName, NoteWrite, Pending, Reply, Request, Space, Store, StoreError,
+    Entry, Feed, HeldBy, Note, NoteName, NoteWrite, Pending, Reply, Request, Space, Store,
+    StoreError,
 };
 use connection::Connections;
 use layout::{Keys, Root};
@@ -148,6 +149,12 @@ impl Store for EtcdStore {
         let shared = Arc::clone(&self.shared);
         let keys = self.keys(space);
         Box::pin(async move { notes::note(&shared.connections, &keys, name, write).await })
+    }
+
+    fn held_by(&self, _: &Space, entry: &Entry) -> Pending<'static, Result<HeldBy, StoreError>> {
+        let shared = Arc::clone(&self.shared);
+        let session = entry.session;
+        Box::pin(async move { lease::held_by(&shared.connections, session).await })
     }
 
     fn has_leases(&self) -> bool {

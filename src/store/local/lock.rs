@@ -20,6 +20,7 @@ use nix::libc;
 use nix::unistd::AccessFlags;
 
 use super::file;
+use crate::store::HeldBy;
 
 /// One of the two bytes of a lock file that are locked, each on its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,6 +174,17 @@ pub(crate) fn look(path: &Path) -> io::Result<Locked> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Locked::default()),
         Err(error) => Err(error),
     }
+}
+
+/// The process that has signed the lock file at `path`: whoever had it locked last.
+pub(crate) fn signed(path: &Path) -> io::Result<HeldBy> {
+    let text = file::read(path, 32)?.unwrap_or_default();
+    let number = str::from_utf8(&text)
+        .ok()
+        .and_then(|text| text.trim_end().parse().ok());
+    let id: u32 = number.ok_or_else(|| io::Error::other("a lock file is not signed"))?;
+    let lives = Path::new("/proc").join(id.to_string()).exists();
+    Ok(HeldBy::Process { id, lives })
 }
 
 fn test(file: &File, part: Part) -> io::Result<bool> {

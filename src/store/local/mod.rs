@@ -52,8 +52,8 @@ use self::revision::Revisions;
 use self::sessions::Sessions;
 use self::space::{SpaceFolder, Standing, View};
 use super::{
-    Feed, Note, NoteName, NoteWrite, Pending, Reply, Request, Slot, Space, Store, StoreError,
-    StoreErrorKind,
+    Entry, Feed, HeldBy, Note, NoteName, NoteWrite, Pending, Reply, Request, Slot, Space, Store,
+    StoreError, StoreErrorKind,
 };
 use crate::mutex::locked;
 use crate::reason;
@@ -144,6 +144,28 @@ impl Store for LocalStore {
         let shared = Arc::clone(&self.shared);
         let folder = SpaceFolder::new(&shared.folder, space.pattern.canonical());
         Box::pin(async move { blocking(move || shared.note(&folder, name, write)).await })
+    }
+
+    fn held_by(
+        &self,
+        space: &Space,
+        entry: &Entry,
+    ) -> Pending<'static, Result<HeldBy, StoreError>> {
+        let folder = SpaceFolder::new(&self.shared.folder, space.pattern.canonical());
+        let (slot, epoch) = (entry.slot, entry.epoch);
+        Box::pin(async move {
+            blocking(move || {
+                let path = folder.lock_path(slot);
+                match folder.look(slot) {
+                    Standing::Held(written) if written.epoch >= epoch => {
+                        let id = lock::signed(&path);
+                        id.map_err(|error| error::unreachable(&folder, &error))
+                    }
+                    _ => Ok(HeldBy::Ended),
+                }
+            })
+            .await
+        })
     }
 
     fn inheritable(&self, space: &Space, slot: Slot) -> Option<OwnedFd> {

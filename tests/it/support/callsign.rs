@@ -73,7 +73,9 @@ impl Place {
             .args(
                 ["--state", &self.filled("{folder}/state")]
                     .iter()
-                    .filter(|_| !matches!(arguments.first(), Some(&"check" | &"names"))),
+                    .filter(|_| {
+                        !matches!(arguments.first(), Some(&"check" | &"members" | &"names"))
+                    }),
             )
             .current_dir(self.path())
             .env_remove("NOTIFY_SOCKET")
