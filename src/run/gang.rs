@@ -78,6 +78,9 @@ pub(super) fn announced(
     after: u64,
 ) -> BTreeMap<String, String> {
     let mut meta = meta.clone();
+    if expect == 1 {
+        return meta;
+    }
     let readiness = Readiness { expect, after };
     meta.insert(GANG.to_owned(), readiness.to_string());
     meta
@@ -128,7 +131,8 @@ impl Gang {
             let members = self.members.borrow_and_update().clone();
             let state = self.state.borrow_and_update().clone();
             self.instance = state.instance.clone().unwrap_or_default();
-            if self.revision.is_none() && !self.instance.is_empty() {
+            let is_alone = self.own.expect == 1;
+            if self.revision.is_none() && !self.instance.is_empty() && !is_alone {
                 self.note(None).await;
             }
             match decide(&self.instance, self.own, &members, self.last.as_ref()) {
@@ -137,6 +141,7 @@ impl Gang {
                         return Waited::Complete(roster);
                     }
                 }
+                Decision::Alone(roster) => return Waited::Complete(roster),
                 Decision::Wait(waiting) => progress.tell(&state, &waiting),
                 Decision::Propose(roster) => {
                     let is_first = roster.rank(&self.instance) == Some(0);
@@ -152,7 +157,7 @@ impl Gang {
                     (looks, pause) = (0, FIRST_PAUSE);
                 }
                 result = self.state.changed() => ended(result).await,
-                () = sleep(pause), if !self.instance.is_empty() => {
+                () = sleep(pause), if !self.instance.is_empty() && !is_alone => {
                     looks += 1;
                     pause = (pause * 2).min(longest);
                     self.note(None).await;

@@ -4,7 +4,8 @@
 //! waits for, and for a roster later than which it is ready. So a member of the last roster counts
 //! as busy until it says otherwise, without having to write anything when its job starts.
 //!
-//! A roster is frozen once nobody of the last one is busy any more and as many are ready as are
+//! Who expects nobody else starts alone: nothing is said and nothing written down. Otherwise a
+//! roster is frozen once nobody of the last one is busy any more and as many are ready as are
 //! expected. Whoever sees that may propose one: the first that is written counts, and all others
 //! read it.
 
@@ -80,6 +81,8 @@ pub(super) enum Decision {
     Propose(Roster),
     /// Start: this is the last roster and we are in it.
     Start,
+    /// Start with this one, which is nobody else's business.
+    Alone(Roster),
 }
 
 /// What is waited for.
@@ -101,6 +104,9 @@ pub(super) fn decide(
     members: &Members,
     last: Option<&Roster>,
 ) -> Decision {
+    if own.expect == 1 {
+        return alone(instance, own, members);
+    }
     let generation = last.map_or(0, |roster| roster.generation);
     let mut waiting = Waiting::default();
     let mut ready = Vec::new();
@@ -138,6 +144,15 @@ pub(super) fn decide(
         return Decision::Wait(waiting);
     }
     Decision::Propose(Roster::new(generation + 1, instance, ready))
+}
+
+/// Starts once the copy of the store shows our claim.
+fn alone(instance: &str, own: Readiness, members: &Members) -> Decision {
+    let is_own = |entry: &&Entry| entry.record.instance() == Some(instance);
+    match members.entries().find(is_own).and_then(RosterMember::of) {
+        Some(member) => Decision::Alone(Roster::new(own.after + 1, instance, vec![member])),
+        None => Decision::Wait(Waiting::default()),
+    }
 }
 
 /// The members of `roster` that are not there any more. A copy of the store that is older than the
@@ -246,6 +261,29 @@ mod tests {
         assert!(matches!(decide("c", FRESH, &all, None), Decision::Wait(_)));
         let frozen = roster(1, &[a, b]);
         assert_eq!(decide("b", FRESH, &all, Some(&frozen)), Decision::Start);
+    }
+
+    /// If this fails, programs that have nothing to do with each other wait for each other.
+    #[test]
+    fn who_expects_nobody_starts_alone() {
+        let a = entry(1, "a", Some("2 after 0"));
+        let b = entry(2, "b", None);
+        let own = Readiness {
+            expect: 1,
+            after: 0,
+        };
+        let running = roster(3, std::slice::from_ref(&a));
+        let now = members(&[a, b.clone()]);
+        let expected = Roster::new(1, "b", roster(1, &[b]).members);
+        assert_eq!(
+            decide("b", own, &now, Some(&running)),
+            Decision::Alone(expected)
+        );
+        assert_eq!(
+            decide("c", own, &now, None),
+            Decision::Wait(Waiting::default()),
+            "the store does not show it yet"
+        );
     }
 
     /// If this fails, a job that runs is torn apart by a newcomer, or a job that lost a member

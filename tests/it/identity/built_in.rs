@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use nix::sys::signal::Signal;
 
-use super::namespace::Namespace;
 use super::network::machines;
 use super::*;
 use crate::support::engine::{Container, Dialect, Engine};
+use crate::support::namespace::Namespace;
 
 /// A name server that knows an address for every name, also for those that are none of its business.
 const EVERYTHING: &str = "\

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::eventually;
-use super::namespace::Namespace;
+use crate::support::namespace::Namespace;
 
 /// If this fails, a user's first Corefile does not work.
 #[test]

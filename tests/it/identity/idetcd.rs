@@ -2,8 +2,8 @@
 
 use nix::sys::signal::Signal;
 
-use super::namespace::Namespace;
 use super::*;
+use crate::support::namespace::Namespace;
 
 /// What users of idetcd have, to the letter.
 const COREFILE: &str = "\

@@ -2,8 +2,8 @@
 
 use nix::sys::signal::Signal;
 
-use super::namespace::Namespace;
 use super::*;
+use crate::support::namespace::Namespace;
 
 /// Runs the line that the program tells its user to try.
 fn try_line(network: &Namespace, callsign: &Callsign) -> String {

@@ -13,7 +13,6 @@ mod local;
 mod lookups;
 mod many;
 mod mistakes;
-mod namespace;
 mod network;
 mod options;
 mod outage;

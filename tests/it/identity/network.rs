@@ -1,7 +1,7 @@
 //! Two machines.
 
-use super::namespace::Namespace;
 use super::*;
+use crate::support::namespace::Namespace;
 
 const COREFILE: &str = "\
 . {

@@ -9,6 +9,7 @@ pub(crate) mod etcd;
 pub(crate) mod gate;
 pub(crate) mod http;
 pub(crate) mod https;
+pub(crate) mod namespace;
 pub(crate) mod ports;
 pub(crate) mod real_engine;
 pub(crate) mod run;

@@ -53,9 +53,19 @@ impl Running {
         all(&self.out).contains(text)
     }
 
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("our own child").is_some()
+    }
+
     /// Waits until it has ended.
-    pub(crate) fn ended(mut self) -> Ended {
-        let status = wait(&mut self.child).code();
+    pub(crate) fn ended(self) -> Ended {
+        self.ended_within(BOUND)
+    }
+
+    /// The same for what takes longer.
+    pub(crate) fn ended_within(mut self, bound: Duration) -> Ended {
+        let status = wait_within(&mut self.child, bound).code();
         Ended {
             status,
             out: all(&self.out),
@@ -81,7 +91,11 @@ pub(crate) fn output(command: &mut Command) -> String {
 
 /// Waits until a child has ended.
 pub(crate) fn wait(child: &mut Child) -> ExitStatus {
-    let end = Instant::now() + BOUND;
+    wait_within(child, BOUND)
+}
+
+fn wait_within(child: &mut Child, bound: Duration) -> ExitStatus {
+    let end = Instant::now() + bound;
     loop {
         if let Some(status) = child.try_wait().expect("our own child") {
             return status;

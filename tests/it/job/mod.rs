@@ -1,5 +1,7 @@
 //! `callsign run`: commands under names, with real processes.
 
+mod fleet;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

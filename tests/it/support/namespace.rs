@@ -4,24 +4,27 @@
 
 use std::process::{Command, Stdio};
 
-use super::*;
-use crate::support::callsign::Place;
-use crate::support::run::{Running, output};
+use std::time::Instant;
+
+use super::BOUND;
+use super::callsign::{Callsign, Place};
+use super::run::{Running, output};
+use crate::identity::eventually;
 
 /// It lives as long as the process that it was made for, and so no longer than the test.
-pub(super) struct Namespace {
+pub(crate) struct Namespace {
     keeper: Running,
 }
 
 /// An etcd that runs in a namespace and ends with the test.
-pub(super) struct Server {
+pub(crate) struct Server {
     _process: Running,
     _folder: tempfile::TempDir,
 }
 
 impl Namespace {
     /// One with nothing but loopback. Needs root.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut command = Command::new("unshare");
         command.args(["--net", "--mount", "sh", "-c"]).arg(
             "mount -t tmpfs -o mode=755 none /var/lib && ip link set lo up && \
@@ -37,12 +40,12 @@ impl Namespace {
     }
 
     /// What names it to `ip link`.
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.keeper.child.id()
     }
 
     /// A command that runs in it.
-    fn command(&self, words: &[&str]) -> Command {
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new("nsenter");
         command
             .args(["--net", "--mount", "--target", &self.id().to_string(), "--"])
@@ -51,13 +54,13 @@ impl Namespace {
     }
 
     /// Runs a command and gives what it prints; it must succeed.
-    pub(super) fn run(&self, line: &str) -> String {
+    pub(crate) fn run(&self, line: &str) -> String {
         let words: Vec<&str> = line.split_whitespace().collect();
         output(self.command(&words).env("ETCDCTL_API", "3"))
     }
 
     /// Waits until a command prints this.
-    pub(super) fn says(&self, line: &str, expected: &str) {
+    pub(crate) fn says(&self, line: &str, expected: &str) {
         let mut last = String::new();
         let end = Instant::now() + BOUND;
         while Instant::now() < end {
@@ -70,19 +73,19 @@ impl Namespace {
     }
 
     /// A place for the program.
-    pub(super) fn place(&self) -> Place {
+    pub(crate) fn place(&self) -> Place {
         Place::new()
     }
 
     /// Starts the program in it, with a state folder in its place.
-    pub(super) fn callsign(&self, place: Place, arguments: &[&str]) -> Callsign {
+    pub(crate) fn callsign(&self, place: Place, arguments: &[&str]) -> Callsign {
         let state = place.filled("{folder}/state");
         let arguments = [arguments, &["--state", &state]].concat();
         self.bare_callsign(place, &[], &arguments)
     }
 
     /// Starts the program in it as it is, with `before` in front of it.
-    pub(super) fn bare_callsign(
+    pub(crate) fn bare_callsign(
         &self,
         place: Place,
         before: &[&str],
@@ -109,7 +112,7 @@ impl Namespace {
     }
 
     /// Starts an etcd in it, at port 2379 of this address.
-    pub(super) fn etcd(&self, address: &str) -> Server {
+    pub(crate) fn etcd(&self, address: &str) -> Server {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let data = folder.path().join("data").display().to_string();
         let url = format!("http://{address}:2379");
