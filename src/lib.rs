@@ -30,6 +30,7 @@ pub mod metrics;
 mod mutex;
 mod networks;
 pub mod plugins;
+mod progress;
 pub mod reason;
 pub mod resolver;
 pub mod routes;

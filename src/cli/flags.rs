@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, value_parser};
 
 use crate::run::{Framework, MOST_MEMBERS, OnMemberLoss};
 
-pub(super) use self::cluster::Members;
+pub(super) use self::cluster::{Members, Wait};
 
 /// Gives every node of a cluster a name in DNS, never the same twice, and answers for all of them.
 ///
@@ -42,6 +42,8 @@ pub(super) enum Command {
     Run(Box<Run>),
     /// List who holds which name of a pool
     Members(Members),
+    /// Wait until a name resolves, or until so many members are there
+    Wait(Wait),
     /// End a command when the claim that it runs under ends
     #[command(hide = true)]
     Guard(Guard),

@@ -6,6 +6,7 @@ mod members;
 mod names;
 mod pool;
 mod run;
+mod wait;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -37,6 +38,7 @@ pub fn main() -> ExitCode {
         Some(Command::Names(flags)) => names::names(&flags),
         Some(Command::Members(flags)) => members::members(&flags),
         Some(Command::Run(flags)) => run::run(&flags),
+        Some(Command::Wait(flags)) => wait::wait(&flags),
         Some(Command::Guard(flags)) => run::guard(flags),
         None => serve(&arguments.serve),
     })

@@ -5,11 +5,14 @@
 //! | `follow.rs` | the members of a pool, as its store tells them |
 //! | `members.rs` | what is shown of a member |
 //! | `screen.rs`, `changes.rs` | all members again and again, or one change after the other |
+//! | `wait.rs`, `resolve.rs` | waiting for members, or for a name in DNS |
 
 mod changes;
 mod follow;
 mod members;
+mod resolve;
 mod screen;
+mod wait;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,6 +30,7 @@ pub(crate) use self::changes::changes;
 pub(crate) use self::follow::Follower;
 pub(crate) use self::members::{HEADS, Member};
 pub(crate) use self::screen::screen;
+pub(crate) use self::wait::{until_it_resolves, until_they_are_there};
 
 /// How long the store may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);

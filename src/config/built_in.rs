@@ -14,7 +14,7 @@ use crate::plugins::forward;
 use crate::reason;
 
 /// Where a machine says which name servers it asks: see resolv.conf(5).
-const RESOLV_CONF: &str = "/etc/resolv.conf";
+pub(crate) const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 /// The most of that file that is read, in bytes.
 const MOST_BYTES: u64 = 1 << 16;
@@ -47,14 +47,18 @@ const PRIVATE_CLIENTS: &str = "
 const CONTAINERS: &str = "
     docker";
 
+/// Reads which name servers this machine asks.
+pub(crate) fn resolv_conf() -> io::Result<String> {
+    let file = std::fs::File::open(RESOLV_CONF)?;
+    let mut text = String::new();
+    file.take(MOST_BYTES).read_to_string(&mut text)?;
+    Ok(text)
+}
+
 /// Reads which name servers this machine has, and makes the configuration for a server on `port` of
 /// these addresses, or of all of the machine where there are none.
 pub(super) fn text(port: u16, addresses: &[SocketAddr]) -> Text {
-    let read = std::fs::File::open(RESOLV_CONF).and_then(|file| {
-        let mut text = String::new();
-        file.take(MOST_BYTES).read_to_string(&mut text)?;
-        Ok(text)
-    });
+    let read = resolv_conf();
     let engine = Places::usual(&ThisMachine).map(drop);
     with(read, port, addresses, engine)
 }

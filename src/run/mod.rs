@@ -51,7 +51,7 @@ pub(crate) use self::gathering::Part;
 pub(crate) use self::guard::{GuardOptions, guard};
 pub(crate) use self::roster::MOST_MEMBERS;
 pub(crate) use self::situation::Word;
-pub(crate) use self::status::FAILED;
+pub(crate) use self::status::{FAILED, TIMED_OUT};
 
 /// How long after its time the command is killed by this process, if the guard has not done it.
 const LATE: Duration = Duration::from_millis(250);
@@ -153,7 +153,7 @@ async fn work(job: &Job, pools: &std::sync::Arc<Pools>) -> Result<u8, String> {
         let roster = match waited {
             Waited::Complete(roster) => roster,
             Waited::TimedOut { full: true } => return Ok(status::FULL),
-            Waited::TimedOut { full: false } => return Ok(status::TIMED_OUT),
+            Waited::TimedOut { full: false } => return Ok(TIMED_OUT),
         };
         match perform(job, &handle, &mut gang, &roster, &mut signals).await? {
             End::Status(status) => return Ok(status),

@@ -1,21 +1,14 @@
-//! What is told while a job waits for its members: one line at a time, on standard error.
+//! What is told while a job waits for its members.
 
 use std::time::Duration;
-
-use tokio::time::{Instant, sleep_until};
 
 use super::gang::Lost;
 use super::gathering::Waiting;
 use super::situation::Situation;
 use crate::console::complain;
 use crate::identity::pool::PoolState;
+use crate::progress;
 use crate::store::{Slot, Space};
-
-/// How soon a line may follow another one.
-const PAUSE: Duration = Duration::from_millis(500);
-
-/// How often the same is told again, with the time that has passed.
-const AGAIN: Duration = Duration::from_secs(30);
 
 /// How many names a line has.
 const MOST_NAMES: usize = 5;
@@ -24,56 +17,32 @@ const MOST_NAMES: usize = 5;
 pub(super) struct Progress {
     space: Space,
     expect: u32,
-    since: Instant,
-    /// What was told last, and when.
-    told: String,
-    told_at: Option<Instant>,
-    /// When there is something to tell.
-    due: Instant,
+    lines: progress::Progress,
 }
 
 impl Progress {
     pub(super) fn new(space: Space, expect: u32) -> Self {
-        let now = Instant::now();
         Self {
             space,
             expect,
-            since: now,
-            told: String::new(),
-            told_at: None,
-            due: now,
+            lines: progress::Progress::new(),
         }
     }
 
     /// Tells how it stands, unless that was told or something else was told just now.
     pub(super) fn tell(&mut self, state: &PoolState, waiting: &Waiting) {
         let text = self.text(state, waiting);
-        let now = Instant::now();
-        let same = text == self.told;
-        let pause = if same { AGAIN } else { PAUSE };
-        // What is over in a moment is not told at all.
-        let due = self.told_at.unwrap_or(self.since) + pause;
-        if due > now {
-            self.due = due;
-            return;
-        }
-        let waited = now.duration_since(self.since).as_secs();
-        complain(&format!("callsign: {text} ({waited} s)"));
-        self.told = text;
-        self.told_at = Some(now);
-        self.due = now + AGAIN;
+        self.lines.tell(text);
     }
 
     /// Waits until there is something to tell.
     pub(super) async fn due(&self) {
-        sleep_until(self.due).await;
+        self.lines.due().await;
     }
 
     /// Tells that the time is over.
     pub(super) fn timed_out(&self) {
-        let waited = self.since.elapsed().as_secs();
-        let told = &self.told;
-        complain(&format!("callsign: gave up after {waited} s: {told}"));
+        self.lines.timed_out();
     }
 
     fn text(&self, state: &PoolState, waiting: &Waiting) -> String {

@@ -11,6 +11,7 @@ use crate::support::etcd::Etcd;
 use crate::support::run::{Ended, Running};
 
 mod members;
+mod wait;
 
 /// A pool that several programs share.
 struct Pool {

@@ -1,8 +1,12 @@
 //! The flags of the commands by which a cluster is seen.
 
-use clap::Args;
+use std::net::SocketAddr;
+use std::time::Duration;
 
-use super::Pool;
+use clap::{Args, value_parser};
+
+use super::{Pool, duration};
+use crate::plugins::forward;
 
 /// The flags of `members`.
 #[derive(Args, Debug)]
@@ -17,4 +21,32 @@ pub(in crate::cli) struct Members {
     /// Write an array of JSON objects, or with --watch an object for each change
     #[arg(long)]
     pub(in crate::cli) json: bool,
+}
+
+/// The flags of `wait`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Wait {
+    /// The name in DNS that should have an address; all of them are printed
+    #[arg(required_unless_present = "count", conflicts_with = "count")]
+    pub(in crate::cli) name: Option<String>,
+
+    /// Whom to ask for it [default: the servers in /etc/resolv.conf]
+    #[arg(long, value_name = "ADDRESS[:PORT]", requires = "name", value_parser = server)]
+    pub(in crate::cli) server: Option<SocketAddr>,
+
+    /// How many members should hold names of a pool
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
+    pub(in crate::cli) count: Option<u32>,
+
+    /// How long to wait: 90s, 10m ...; then the exit status is 124 [default: as long as it takes]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(in crate::cli) timeout: Option<Duration>,
+
+    #[command(flatten)]
+    pub(in crate::cli) pool: Pool,
+}
+
+fn server(text: &str) -> Result<SocketAddr, String> {
+    let server = forward::name_server(text);
+    server.ok_or_else(|| "a server is an address: 192.0.2.1, 192.0.2.1:53, [2001:db8::1]:53".into())
 }

@@ -89,6 +89,16 @@ pub(crate) fn other_servers(
     servers.filter(|server| !is_ours(server)).collect()
 }
 
+/// A name server that somebody names: an address with or without a port.
+pub(crate) fn name_server(text: &str) -> Option<SocketAddr> {
+    target::address(text, 53)
+}
+
+/// All name servers of a file in the format of resolv.conf(5), in its order.
+pub(crate) fn all_servers(resolv_conf: &str) -> Vec<SocketAddr> {
+    target::name_servers(resolv_conf).collect()
+}
+
 /// One `forward` of a block.
 struct Forward {
     scope: Scope,

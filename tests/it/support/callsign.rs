@@ -74,7 +74,10 @@ impl Place {
                 ["--state", &self.filled("{folder}/state")]
                     .iter()
                     .filter(|_| {
-                        !matches!(arguments.first(), Some(&"check" | &"members" | &"names"))
+                        !matches!(
+                            arguments.first(),
+                            Some(&"check" | &"members" | &"names" | &"wait")
+                        )
                     }),
             )
             .current_dir(self.path())
