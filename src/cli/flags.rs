@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, value_parser};
 
 use crate::run::{Framework, MOST_MEMBERS, OnMemberLoss};
 
-pub(super) use self::cluster::{Members, Wait};
+pub(super) use self::cluster::{Doctor, Members, Wait};
 
 /// Gives every node of a cluster a name in DNS, never the same twice, and answers for all of them.
 ///
@@ -44,6 +44,8 @@ pub(super) enum Command {
     Members(Members),
     /// Wait until a name resolves, or until so many members are there
     Wait(Wait),
+    /// Look for what keeps this machine from having and finding names, and say what mends it
+    Doctor(Doctor),
     /// End a command when the claim that it runs under ends
     #[command(hide = true)]
     Guard(Guard),

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod check;
+mod doctor;
 mod flags;
 mod members;
 mod names;
@@ -39,6 +40,7 @@ pub fn main() -> ExitCode {
         Some(Command::Members(flags)) => members::members(&flags),
         Some(Command::Run(flags)) => run::run(&flags),
         Some(Command::Wait(flags)) => wait::wait(&flags),
+        Some(Command::Doctor(flags)) => doctor::doctor(&flags),
         Some(Command::Guard(flags)) => run::guard(flags),
         None => serve(&arguments.serve),
     })

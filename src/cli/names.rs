@@ -59,7 +59,7 @@ pub(super) fn names(flags: &Names) -> u8 {
 }
 
 /// What the `docker` directives say.
-fn surveys(origin: &Origin) -> Result<Vec<Survey>, String> {
+pub(super) fn surveys(origin: &Origin) -> Result<Vec<Survey>, String> {
     let text = match origin {
         Origin::BuiltIn => Text {
             name: "built-in".into(),

@@ -5,9 +5,11 @@
 //! | `follow.rs` | the members of a pool, as its store tells them |
 //! | `members.rs` | what is shown of a member |
 //! | `screen.rs`, `changes.rs` | all members again and again, or one change after the other |
+//! | `doctor/` | what keeps a machine from having names |
 //! | `wait.rs`, `resolve.rs` | waiting for members, or for a name in DNS |
 
 mod changes;
+pub(crate) mod doctor;
 mod follow;
 mod members;
 mod resolve;

@@ -58,6 +58,12 @@ impl Places {
         }
     }
 
+    /// Whether somebody has said where the engine is, so that it should be there.
+    #[must_use]
+    pub fn are_named(&self) -> bool {
+        self.named
+    }
+
     /// Where an engine may be, the most likely first, as Docker's own tools and Podman's look for
     /// it: `DOCKER_HOST`, the current context, the usual sockets.
     ///

@@ -101,6 +101,26 @@ pub fn open(folder: Option<&Path>, explicit_key: Option<&str>) -> (NodeIdentity,
     open_first(&candidates, explicit_key)
 }
 
+/// The state folder that [`open`] would use. No seat is taken.
+///
+/// # Errors
+///
+/// One line: why there is none.
+pub fn folder(folder: Option<&Path>) -> Result<PathBuf, String> {
+    let candidates = match folder {
+        Some(folder) => vec![folder.to_owned()],
+        None => candidates(|name| std::env::var_os(name)),
+    };
+    let mut reasons = Vec::new();
+    for folder in candidates {
+        match usable(&folder) {
+            Ok(()) => return Ok(folder),
+            Err(error) => reasons.push(format!("{}: {}", folder.display(), reason::of(&error))),
+        }
+    }
+    Err(reasons.join("; "))
+}
+
 fn candidates(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
     let mut folders = Vec::new();
     // systemd separates several by colons; the first is as good as any.

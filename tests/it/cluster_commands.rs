@@ -10,6 +10,7 @@ use crate::support::callsign::{Callsign, Place};
 use crate::support::etcd::Etcd;
 use crate::support::run::{Ended, Running};
 
+mod doctor;
 mod members;
 mod wait;
 

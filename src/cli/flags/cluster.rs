@@ -1,6 +1,7 @@
 //! The flags of the commands by which a cluster is seen.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, value_parser};
@@ -44,6 +45,25 @@ pub(in crate::cli) struct Wait {
 
     #[command(flatten)]
     pub(in crate::cli) pool: Pool,
+}
+
+/// The flags of `doctor`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Doctor {
+    #[command(flatten)]
+    pub(in crate::cli) pool: Pool,
+
+    /// How long names outlive their last renewal in etcd [default: as in the Corefile, else 20s]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(in crate::cli) ttl: Option<Duration>,
+
+    /// Folder that says who this node is across restarts
+    #[arg(long, value_name = "PATH")]
+    pub(in crate::cli) state: Option<PathBuf>,
+
+    /// Write an array of JSON objects
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
 }
 
 fn server(text: &str) -> Result<SocketAddr, String> {

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use etcd_client::{Client, Error, KvClient, LeaseClient, WatchClient};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::lease::Keepers;
 use super::{ANSWER_LIMIT, EtcdOptions, errors};
@@ -28,6 +28,20 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The versions of etcd from which on a renewed lease is a lease that stands, by minor version.
 const SAFE: [(u32, u32, u32); 3] = [(3, 4, 38), (3, 5, 23), (3, 6, 5)];
+
+/// The same in words.
+pub const SAFE_VERSIONS: &str = "3.4.38, 3.5.23 or 3.6.5";
+
+/// How a member is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberHealth {
+    /// Its version, as it says; empty where it does not tell us.
+    pub version: String,
+    /// Whether a lease that it says is renewed is a lease that stands.
+    pub is_safe: bool,
+    /// How long it took to answer.
+    pub round_trip: Duration,
+}
 
 /// A connection to one member, and what lives and dies with it.
 pub(super) struct Connection {
@@ -221,6 +235,34 @@ impl Connections {
             client,
             endpoint: url.to_owned(),
             keepers: Keepers::default(),
+        })
+    }
+
+    /// Asks every member how it is.
+    pub(super) async fn examine(&self) -> Vec<(String, Result<MemberHealth, StoreError>)> {
+        let mut members = Vec::new();
+        for url in &self.urls {
+            members.push((url.clone(), self.examine_member(url).await));
+        }
+        members
+    }
+
+    async fn examine_member(&self, url: &str) -> Result<MemberHealth, StoreError> {
+        let connection = self.connect(url).await?;
+        let start = Instant::now();
+        let mut maintenance = connection.client.maintenance_client();
+        let status = errors::in_time(CONNECT_TIMEOUT, maintenance.status()).await;
+        let round_trip = start.elapsed();
+        let version = match status.map_err(|error| errors::classify(url, &error)) {
+            Ok(status) => status.version().to_owned(),
+            // It answers, though not to us.
+            Err(error) if error.kind == StoreErrorKind::Refused => String::new(),
+            Err(error) => return Err(error),
+        };
+        Ok(MemberHealth {
+            is_safe: !is_below_floor(&version),
+            version,
+            round_trip,
         })
     }
 

@@ -34,6 +34,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+pub use connection::{MemberHealth, SAFE_VERSIONS};
 pub use layout::Layout;
 pub use options::{Credentials, EtcdOptions, Tls};
 pub use prefix::EtcdPrefix;
@@ -96,6 +97,11 @@ impl EtcdStore {
     #[must_use]
     pub fn skipped(&self) -> u64 {
         self.shared.skipped.count()
+    }
+
+    /// Asks every member how it is, each over a connection of its own; by its URL.
+    pub async fn examine(&self) -> Vec<(String, Result<MemberHealth, StoreError>)> {
+        self.shared.connections.examine().await
     }
 
     fn keys(&self, space: &Space) -> Keys {

@@ -76,7 +76,9 @@ impl Place {
                     .filter(|_| {
                         !matches!(
                             arguments.first(),
-                            Some(&"check" | &"members" | &"names" | &"wait")
+                            Some(
+                                &"check" | &"members" | &"names" | &"wait" | &"release" | &"evict"
+                            )
                         )
                     }),
             )
