@@ -10,7 +10,7 @@ SECONDS ?= 3
 ROUNDS ?= 5
 PEERS ?= all
 
-.PHONY: help run test test-differential test-servers check fast-check instructions fuzz bench bench-herd
+.PHONY: help run test test-cluster test-differential test-servers check fast-check instructions fuzz bench bench-herd bench-docker
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ run: ## Build and start the server, without a Corefile unless there is one here
 
 test: test-servers ## Install what the tests need, then run all of them
 	scripts/test
+
+test-cluster: test-servers ## RabbitMQ's nodes find each other in containers (as root; the first time makes an image)
+	scripts/test-cluster
 
 test-servers: ## Install what the tests need (apt, as root or with sudo; nothing where all is there)
 	scripts/install-test-servers
@@ -54,3 +57,7 @@ bench: ## What answers cost, beside other servers; a part: make bench ROWS=zone,
 
 bench-herd: ## A thousand nodes claim names at once in a real etcd
 	cargo run --release -p callsign-herd
+
+bench-docker: test-servers ## How far names are behind a real Docker Engine (as root)
+	cargo build --release -p callsign -p callsign-bench
+	"$${CARGO_TARGET_DIR:-target}/release/docker"

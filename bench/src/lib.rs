@@ -4,8 +4,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod asker;
 pub mod client;
 pub mod contestant;
+pub mod engine;
 pub mod etcd;
 pub mod expected;
 pub mod machine;

@@ -23,7 +23,8 @@ use crate::freshness::Freshness;
 /// How many inspections are under way at a time.
 const MOST_INSPECTIONS: usize = 16;
 
-/// How long changes are gathered before they are told, while more of them are on their way.
+/// How much time there is at least between two tellings while more changes are on their way. Who
+/// tells nothing for as long tells a change at once.
 const GATHER: Duration = Duration::from_millis(20);
 
 /// How often a quiet engine is asked whether it still lives.
@@ -216,6 +217,8 @@ struct Follower<'s> {
     asked: JoinSet<Asked>,
     /// When changes that were not told yet are told at the latest.
     tell_at: Option<Instant>,
+    /// When changes were told last.
+    told_at: Option<Instant>,
     /// Containers that could not be inspected, which was said.
     unreadable: HashSet<String>,
     /// When they are tried again.
@@ -251,6 +254,7 @@ impl<'s> Follower<'s> {
             inspected: HashSet::new(),
             asked: JoinSet::new(),
             tell_at: None,
+            told_at: None,
             unreadable: HashSet::new(),
             retry_at: None,
             retry: RETRY.0,
@@ -334,7 +338,9 @@ impl<'s> Follower<'s> {
     }
 
     fn changed(&mut self) {
-        self.tell_at.get_or_insert_with(|| Instant::now() + GATHER);
+        let (now, told_at) = (Instant::now(), self.told_at);
+        self.tell_at
+            .get_or_insert_with(|| told_at.map_or(now, |told_at| now.max(told_at + GATHER)));
     }
 
     /// Inspects what is to be looked at, some at a time. What is being looked at already is looked
@@ -495,6 +501,7 @@ impl<'s> Follower<'s> {
             unreadable: self.unreadable.len(),
             trouble: None,
         };
+        self.told_at = Some(Instant::now());
         self.state.send_if_modified(|told| {
             let is_new = *told != state;
             if is_new {

@@ -11,7 +11,7 @@ use crate::support::real_engine::RealEngine;
 use crate::support::run::output;
 
 /// A Corefile for an engine with these keys of the block and these lines.
-fn corefile(engine: &RealEngine, keys: &str, lines: &str) -> String {
+pub(crate) fn corefile(engine: &RealEngine, keys: &str, lines: &str) -> String {
     let endpoint = engine.url();
     format!(
         "{keys} {{

@@ -11,6 +11,7 @@ mod cache;
 mod cluster_commands;
 mod differential;
 mod docker;
+mod docker_cluster;
 mod docker_endpoints;
 mod docker_engine;
 mod docker_schedule;

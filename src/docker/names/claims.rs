@@ -81,7 +81,12 @@ impl Claiming<'_> {
         let holder = self.holder.clone();
         let container = &*holder.container;
         self.identity(&container.name, Source::Name);
-        self.identity(container.short_id(), Source::Id);
+        // Who was given no hostname calls itself by its id. Others must find it so, without a zone
+        // too: RabbitMQ names its nodes by what they call themselves.
+        let is_hostname = container.hostname == container.short_id();
+        if !is_hostname || !self.options.sources.contains(&Source::Hostname) {
+            self.identity(container.short_id(), Source::Id);
+        }
         for network in container.networks.keys() {
             let name = format!("{}.{network}", container.name);
             self.claim(&name, Source::Network, false, Some(network));
@@ -143,11 +148,11 @@ impl Claiming<'_> {
 
     fn hostname(&mut self, container: &Container) {
         let hostname = container.hostname.as_str();
-        if hostname.is_empty() || hostname == container.short_id() {
+        if hostname.is_empty() {
             return;
         }
         let number = Compose::of(container)
-            .filter(|it| !it.one_off)
+            .filter(|it| !it.one_off && hostname != container.short_id())
             .and_then(|it| it.number);
         if let Some(number) = number {
             // Replicas that were all given one hostname are told apart by their numbers.

@@ -152,6 +152,23 @@ fn a_replica_has_all_its_names() {
     assert_eq!(all(&names, "host.docker"), some(&["192.0.2.1"]));
 }
 
+/// If this fails, replicas that were given no hostname cannot make a cluster: RabbitMQ learns from
+/// the pointers what they call themselves, and asks for that without a zone.
+#[test]
+fn what_a_container_calls_itself_by_default_is_found_without_a_zone() {
+    let one = container("one", &["a=10.0.0.1"]);
+    let hostname = one.hostname.clone();
+    let options = NameOptions {
+        bare: Source::USUAL_BARE.into(),
+        ..NameOptions::default()
+    };
+    let names = names(options, vec![one]);
+    let found = addresses(names.all().bare(), &format!("{hostname}."));
+    assert_eq!(found, some(&["10.0.0.1"]));
+    let found = all(&names, &format!("{hostname}.docker."));
+    assert_eq!(found, some(&["10.0.0.1"]));
+}
+
 /// If this fails, a container takes another's name by calling itself that.
 #[test]
 fn the_stronger_claim_has_the_name() {

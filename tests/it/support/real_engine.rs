@@ -90,14 +90,19 @@ impl RealEngine {
         assert_eq!(line, "done\n", "the engine did not {command}");
     }
 
-    /// Runs Docker's command line to its end and gives what it prints.
-    pub(crate) fn docker(&self, arguments: &[&str]) -> String {
+    /// Docker's command line, for this engine.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut docker = Command::new("docker");
         docker.env("DOCKER_HOST", self.url()).args(arguments);
         docker
             .env_remove("DOCKER_CONTEXT")
             .env_remove("DOCKER_TLS_VERIFY");
-        output(&mut docker).trim().to_owned()
+        docker
+    }
+
+    /// Runs it to its end, which must be a good one, and gives what it prints.
+    pub(crate) fn docker(&self, arguments: &[&str]) -> String {
+        output(&mut self.command(arguments)).trim().to_owned()
     }
 
     /// `docker run` with these options: a container that lives until it is told to end.
