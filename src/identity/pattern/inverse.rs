@@ -19,13 +19,20 @@ impl Pattern {
         self.slot_of(name.as_bytes())
     }
 
+    /// The slot whose name is `name`, or is above it.
+    #[must_use]
+    pub fn slot_at_or_above(&self, name: &LookupName) -> Option<Slot> {
+        let from = name.label_count().checked_sub(self.labels)?;
+        self.slot_above(name, from)
+    }
+
     /// Whether the pool answers for `name`: the name of a slot, the list name, and what lies below
     /// one of these.
     #[must_use]
     pub fn owns(&self, name: &LookupName) -> bool {
         let above = |labels| name.label_count().checked_sub(labels);
         above(self.list_labels).is_some_and(|from| name.suffix(from) == self.list_name.as_wire())
-            || above(self.labels).is_some_and(|from| self.slot_above(name, from).is_some())
+            || self.slot_at_or_above(name).is_some()
     }
 
     /// The slot whose name is `name` without its first `from` labels.

@@ -3,6 +3,7 @@
 //! Each directive is a pool. The plugin of a server block answers for all of its pools from
 //! memory: [`publish`] keeps a [`Snapshot`] of their names up to date.
 
+mod hold;
 mod options;
 mod publish;
 mod setup;
@@ -21,7 +22,10 @@ use super::{Build, Exchange, Incoming, Part, Plugin, Step};
 use crate::identity::pattern::Pattern;
 use crate::identity::pool::{PoolConfig, PoolState};
 use crate::identity::pools::StoreConfig;
+use crate::metrics::Scrape;
+use crate::store::Slot;
 
+use hold::Holds;
 use publish::Published;
 
 pub use setup::{CREDENTIALS, IDENTITY, IDETCD};
@@ -41,6 +45,10 @@ struct AnswerOptions {
     ttl: u32,
     /// How long it is answered from memory while the store is away.
     stale: std::time::Duration,
+    /// How long a query waits for a name that nobody holds; zero for not at all.
+    hold: std::time::Duration,
+    /// The names that are waited for: those of slots up to this.
+    limit: Slot,
     /// Below these zones a name that nobody holds is passed on.
     fallthrough: Fallthrough,
 }
@@ -75,6 +83,7 @@ impl Part for Parts {
         Ok(Box::new(Identity {
             name: self.name,
             published,
+            holds: Arc::default(),
             labelled,
         }))
     }
@@ -102,12 +111,13 @@ struct PoolNames {
     /// The names behind addresses.
     reverse: Zone,
     trust: Trust,
-    fallthrough: Fallthrough,
+    answer: AnswerOptions,
 }
 
 struct Identity {
     name: &'static str,
     published: Published,
+    holds: Arc<Holds>,
     labelled: Vec<Labelled>,
 }
 
@@ -143,12 +153,27 @@ impl Plugin for Identity {
 
     fn request(&self, exchange: &mut Exchange<'_, '_>) -> Step {
         let snapshot = self.published.names.load();
-        for pool in &snapshot.pools {
-            if pool.pattern.owns(&exchange.name) {
-                return pool.answer(exchange);
+        let Some(pool) = snapshot.owner(&exchange.name) else {
+            return snapshot.point_back(exchange);
+        };
+        if pool.is_held_for(&exchange.name) {
+            let (name, limit) = (exchange.name.clone(), pool.answer.hold);
+            if let Some(job) = self.holds.hold(&self.published, name, limit) {
+                return Step::Defer(job);
             }
         }
-        snapshot.point_back(exchange)
+        pool.answer(exchange)
+    }
+
+    fn metrics(&self, scrape: &mut Scrape) {
+        let snapshot = self.published.names.load();
+        if snapshot
+            .pools
+            .iter()
+            .any(|pool| !pool.answer.hold.is_zero())
+        {
+            self.holds.collect(scrape);
+        }
     }
 
     /// A name of the pool's domain that no pool owns: nobody else answers for that domain here,
@@ -164,6 +189,19 @@ impl Plugin for Identity {
 }
 
 impl Snapshot {
+    /// The pool whose name this is.
+    fn owner(&self, name: &LookupName) -> Option<&PoolNames> {
+        self.pools.iter().find(|pool| pool.pattern.owns(name))
+    }
+
+    /// Answers for a name that was waited for.
+    fn answer(&self, exchange: &mut Exchange<'_, '_>) -> Step {
+        match self.owner(&exchange.name) {
+            Some(pool) => pool.answer(exchange),
+            None => Step::Next,
+        }
+    }
+
     /// Answers who has an address, where a pool knows it. Other addresses are none of ours.
     ///
     /// Each pool counts by its own trust: names that are too old to be told do not keep back
@@ -204,6 +242,17 @@ impl Snapshot {
 }
 
 impl PoolNames {
+    /// Whether a query for a name is held: it is one of a slot that may be claimed, and nobody has
+    /// it now.
+    fn is_held_for(&self, name: &LookupName) -> bool {
+        if self.answer.hold.is_zero() || self.trust != Trust::Current {
+            return false;
+        }
+        let slot = self.pattern.slot_at_or_above(name);
+        slot.is_some_and(|slot| slot <= self.answer.limit)
+            && self.zone.lookup(name, RecordType::A) == Lookup::NoSuchName
+    }
+
     /// Answers for a name that the pool owns.
     fn answer(&self, exchange: &mut Exchange<'_, '_>) -> Step {
         let missing = self.lookup(exchange) == Lookup::NoSuchName;
@@ -214,7 +263,7 @@ impl PoolNames {
         if let Some(step) = self.trust.apply(exchange) {
             return step;
         }
-        if missing && self.fallthrough.applies(&exchange.name) {
+        if missing && self.answer.fallthrough.applies(&exchange.name) {
             return Step::Next;
         }
         self.respond(exchange)

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use corefile::{Diagnostic, Diagnostics, Directive, Token};
 
+use super::hold;
 use super::setup::Preset;
 use crate::identity::address::AddressSelection;
 use crate::identity::health::{HealthCheck, Probe};
@@ -42,6 +43,7 @@ pub(super) struct Options<'a> {
     pub(super) health: Option<HealthCheck>,
     pub(super) hooks: Vec<Hook>,
     pub(super) stale: Option<Duration>,
+    pub(super) hold: Option<Duration>,
     pub(super) fallthrough: Fallthrough,
 }
 
@@ -64,6 +66,7 @@ const IDENTITY_OPTIONS: &[&str] = &[
     "health",
     "on",
     "stale",
+    "hold",
     "fallthrough",
 ];
 
@@ -173,6 +176,10 @@ fn option<'a>(
         "stale" => {
             let word = line.one_argument("stale DURATION")?;
             options.stale = Some(word.duration(Duration::ZERO..=HOUR * 24 * 365)?);
+        }
+        "hold" => {
+            let word = line.one_argument("hold DURATION")?;
+            options.hold = Some(word.duration(Duration::ZERO..=hold::LONGEST)?);
         }
         "fallthrough" => {
             options.fallthrough = Fallthrough::read(&line.arguments, reader.found);

@@ -28,6 +28,8 @@ pub(super) struct Followed {
 /// The names of some pools, always up to date. Dropping it ends the work behind it.
 pub(super) struct Published {
     pub(super) names: Arc<Current<Snapshot>>,
+    /// Told after every change of them.
+    pub(super) changed: watch::Receiver<()>,
     _alive: oneshot::Sender<()>,
 }
 
@@ -36,15 +38,17 @@ pub(super) fn publish(pools: Vec<Followed>) -> Published {
     let mut publisher = Publisher::new(pools);
     let names = Arc::new(Current::new(publisher.snapshot()));
     let (alive, ended) = oneshot::channel();
+    let (tell, changed) = watch::channel(());
     let target = Arc::clone(&names);
     tokio::spawn(async move {
         tokio::select! {
             _ = ended => {}
-            () = publisher.run(&target) => {}
+            () = publisher.run(&target, &tell) => {}
         }
     });
     Published {
         names,
+        changed,
         _alive: alive,
     }
 }
@@ -81,7 +85,7 @@ impl Publisher {
     }
 
     /// Publishes every change, for ever.
-    async fn run(&mut self, target: &Current<Snapshot>) {
+    async fn run(&mut self, target: &Current<Snapshot>, tell: &watch::Sender<()>) {
         let changed = Arc::new(Notify::new());
         // Ends with this future.
         let mut watching = JoinSet::new();
@@ -105,6 +109,7 @@ impl Publisher {
                 () = sleep(expiry.unwrap_or_default()), if expiry.is_some() => {}
             }
             target.replace(self.snapshot());
+            tell.send_replace(());
             sleep(GATHER).await;
         }
     }
@@ -133,7 +138,7 @@ impl Source {
             zone: self.names.zone().clone(),
             reverse: self.reverse.zone().clone(),
             trust: Trust::of(self.members.freshness, now, self.followed.answer.stale),
-            fallthrough: self.followed.answer.fallthrough.clone(),
+            answer: self.followed.answer.clone(),
         }
     }
 

@@ -49,6 +49,7 @@ identity [POOL] {
     }
     on EVENT COMMAND...
     stale DURATION
+    hold DURATION
     fallthrough [ZONES...]
 }",
     setup: |setup| set_up(setup, &Preset::Identity),
@@ -165,6 +166,8 @@ fn pool(
     let answer = AnswerOptions {
         ttl: options.answer_ttl.unwrap_or(5),
         stale: options.stale.unwrap_or(Duration::from_secs(3600)),
+        hold: options.hold.unwrap_or_default(),
+        limit: config.space.limit,
         fallthrough: options.fallthrough,
     };
     Some(PoolPart {

@@ -48,6 +48,8 @@ fn followed(pool: &str, address: &str, freshness: Freshness, stale: Duration) ->
         answer: AnswerOptions {
             ttl: 60,
             stale,
+            hold: Duration::ZERO,
+            limit: 10,
             fallthrough: Fallthrough::default(),
         },
     }
@@ -118,6 +120,7 @@ async fn each_pool_answers_for_addresses_by_its_own_trust() {
     };
     let plugin = Identity {
         labelled: Vec::new(),
+        holds: Arc::default(),
         name: "identity",
         published: publish(vec![
             followed("gone", "10.0.0.1", away, Duration::ZERO),
@@ -192,4 +195,51 @@ fn the_pool_and_the_own_name_are_labels() {
         assert_eq!(label(name, "identity/node"), some("worker1.tf.local."));
     }
     assert_eq!(label("worker7.tf.local.", "identity/other"), None);
+}
+
+/// If this fails, whoever asks for a node before it has its name waits in vain, or names are waited
+/// for that nobody can claim or of which nothing is known.
+#[tokio::test]
+async fn a_query_waits_for_a_name_that_comes() {
+    let hour = Duration::from_secs(3600);
+    let mut pool = followed("worker", "10.0.0.1", Freshness::Current, hour);
+    pool.answer.hold = hour;
+    let mut now = pool.members.borrow().clone();
+    let (tell, members) = watch::channel(now.clone());
+    pool.members = members;
+    let published = publish(vec![pool]);
+    let name = |text: &str| LookupName::from(&text.parse::<Name>().unwrap());
+    let is_held = |text: &str| published.names.load().pools[0].is_held_for(&name(text));
+    for (text, held) in [
+        ("worker2.tf.local.", true),
+        ("_grpc._tcp.worker2.tf.local.", true),
+        ("worker1.tf.local.", false),
+        ("worker11.tf.local.", false),
+        ("worker.tf.local.", false),
+    ] {
+        assert_eq!(is_held(text), held, "{text}");
+    }
+    let holds = Arc::new(Holds::default());
+    let job = holds.hold(&published, name("worker2.tf.local."), hour);
+    let waits = tokio::spawn(job.unwrap());
+    let mut entry = now.get(1).unwrap().clone();
+    entry.slot = 2;
+    now.follow(
+        BootTime::now(),
+        &Feed::Changes {
+            revision: 10,
+            changes: vec![crate::store::Change::Held(entry)],
+        },
+    );
+    tell.send_replace(now.clone());
+    let bound = Duration::from_secs(40);
+    assert!(tokio::time::timeout(bound, waits).await.unwrap().is_ok());
+    assert_eq!(holds.claimed(), 1);
+    // The store goes away: whether somebody comes cannot be known.
+    let job = holds.hold(&published, name("worker3.tf.local."), hour);
+    let waits = tokio::spawn(job.unwrap());
+    let reason = String::new();
+    now.follow(BootTime::now(), &Feed::Away { reason });
+    tell.send_replace(now);
+    assert!(tokio::time::timeout(bound, waits).await.unwrap().is_ok());
 }

@@ -7,6 +7,7 @@ mod examples;
 mod foreign;
 mod full;
 mod health;
+mod hold;
 mod hooks;
 mod idetcd;
 mod local;
