@@ -25,7 +25,7 @@ pub(crate) fn corefile(engine: &RealEngine, keys: &str, lines: &str) -> String {
 }
 
 /// Callsign on the engine's host, once it knows what the engine runs. The thread must be inside.
-fn beside(engine: &RealEngine) -> Callsign {
+pub(crate) fn beside(engine: &RealEngine) -> Callsign {
     let callsign = Callsign::start(&corefile(engine, ".:{port}", ""));
     callsign.says("docker: engine ");
     callsign

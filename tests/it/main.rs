@@ -14,6 +14,7 @@ mod docker;
 mod docker_cluster;
 mod docker_endpoints;
 mod docker_engine;
+mod docker_podman;
 mod docker_schedule;
 mod docker_several;
 mod docker_share;
