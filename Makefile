@@ -21,7 +21,8 @@ run: ## Build and start the server, without a Corefile unless there is one here
 test: test-servers ## Install what the tests need, then run all of them
 	scripts/test
 
-test-cluster: test-servers ## RabbitMQ's nodes find each other in containers (as root; the first time makes an image)
+test-cluster: ## RabbitMQ and PyTorch find their nodes by name, machines are broken (as root; first makes an image)
+	scripts/install-test-servers cluster
 	scripts/test-cluster
 
 test-servers: ## Install what the tests need (apt, as root or with sudo; nothing where all is there)
