@@ -18,6 +18,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use super::Hangup;
 use crate::config::ListenAddress;
 use crate::listen::Connections;
 use crate::task::Task;
@@ -107,7 +108,9 @@ async fn accept(
 }
 
 async fn converse(stream: TcpStream, handlers: &ArcSwap<Router>, mut alive: watch::Receiver<()>) {
-    let service = service_fn(|request: hyper::Request<Incoming>| {
+    let hangup = Hangup::default();
+    let service = service_fn(|mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(hangup.clone());
         let router = Router::clone(&handlers.load());
         TowerToHyperService::new(router).call(request.map(Body::new))
     });
@@ -120,7 +123,11 @@ async fn converse(stream: TcpStream, handlers: &ArcSwap<Router>, mut alive: watc
     tokio::pin!(connection);
     tokio::select! {
         _ = connection.as_mut() => return,
+        () = hangup.called() => return,
         _ = alive.changed() => connection.as_mut().graceful_shutdown(),
     }
-    let _ = timeout(HEADERS, connection).await;
+    tokio::select! {
+        _ = timeout(HEADERS, connection) => {}
+        () = hangup.called() => {}
+    }
 }

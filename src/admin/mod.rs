@@ -17,6 +17,7 @@ use axum::Router;
 use axum::routing::MethodRouter;
 use corefile::{Diagnostic, Span};
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 
 pub use address::address;
 
@@ -37,6 +38,23 @@ pub struct Admin {
     connections: Arc<Connections>,
     stopping: Arc<AtomicBool>,
     listeners: Vec<Listener>,
+}
+
+/// Ends the connection that a request came by, whatever is still to be written to it: for an answer
+/// without an end whose reader does not take it. Each request has one among its extensions.
+#[derive(Clone, Debug, Default)]
+pub struct Hangup(Arc<Notify>);
+
+impl Hangup {
+    /// Ends it.
+    pub fn hang_up(&self) {
+        self.0.notify_one();
+    }
+
+    /// Waits until somebody does that.
+    async fn called(&self) {
+        self.0.notified().await;
+    }
 }
 
 /// What is to be found where, by one configuration. It has no effect until it is bound and

@@ -3,6 +3,7 @@
 mod exchange;
 mod plan;
 mod status;
+mod view;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -25,6 +26,7 @@ use crate::store::local::{self, LocalStore};
 
 pub use self::plan::Plan;
 pub use self::status::PoolStatus;
+pub use self::view::PoolView;
 
 /// How long the pools of an ending process may take to give their names back.
 const LONGEST_RELEASE: Duration = Duration::from_secs(8);

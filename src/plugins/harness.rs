@@ -219,8 +219,22 @@ impl Server {
 
     /// What somebody is told over HTTP who asks at this port for this path: status and body.
     pub(crate) fn get(&self, port: u16, path: &str) -> (u16, String) {
+        self.get_with(port, path, &[])
+    }
+
+    /// The same with more headers.
+    pub(crate) fn get_with(
+        &self,
+        port: u16,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> (u16, String) {
         let router = self.admin.router(port).expect("something at this port");
-        let request = hyper::Request::get(path).body(Body::empty()).unwrap();
+        let mut request = hyper::Request::get(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::empty()).unwrap();
         self.runtime.block_on(async {
             let response = TowerToHyperService::new(router).call(request).await;
             let (head, body) = response.unwrap().into_parts();

@@ -6,6 +6,7 @@
 //! there when the job is done.
 
 pub mod acl;
+pub mod admin;
 pub mod any;
 pub mod auto;
 pub mod bind;
@@ -73,7 +74,8 @@ pub use setup::{
 };
 
 /// Every directive, in the order in which a query meets the plugins: that of CoreDNS's
-/// `plugin.cfg`, with ours between `hosts` and `file`.
+/// `plugin.cfg`, with ours between `hosts` and `file`, and `admin` behind what else is told over
+/// HTTP.
 pub const DIRECTIVES: &[Definition] = &[
     root::ROOT,
     metadata::METADATA,
@@ -88,6 +90,7 @@ pub const DIRECTIVES: &[Definition] = &[
     ready::READY,
     health::HEALTH,
     prometheus::PROMETHEUS,
+    admin::ADMIN,
     errors::ERRORS,
     log::LOG,
     local::LOCAL,
@@ -117,7 +120,7 @@ pub const DIRECTIVES: &[Definition] = &[
 
 /// The directives and options that have words which nobody may see, such as passwords: no message
 /// about a Corefile shows these.
-pub const SECRETS: &[Secret] = &[identity::CREDENTIALS];
+pub const SECRETS: &[Secret] = &[identity::CREDENTIALS, admin::TOKEN];
 
 /// What a directive does with queries.
 pub trait Plugin: Send + Sync + 'static {

@@ -90,6 +90,8 @@ pub struct ProcessOptions {
     pub debug: bool,
     /// Whether panics are told with what led to them.
     pub stacktrace: bool,
+    /// Where the one `admin` stands.
+    pub admin: Option<Span>,
 }
 
 /// How often the Corefile is looked at.

@@ -10,6 +10,7 @@ use crate::support::callsign::{Callsign, Place};
 use crate::support::dns::{Reply, ask, ask_until};
 use crate::support::engine::{Container, Dialect, Engine};
 use crate::support::etcd::{Etcd, make_certificates};
+use crate::support::http::{get, get_until};
 use crate::support::ports::Port;
 use crate::support::upstream::{Act, Over, Upstream};
 
@@ -155,6 +156,32 @@ fn zone_files() {
     has(server, "10.2.0.192.in-addr.arpa", "PTR", "www.example.org");
     assert_eq!(code(server, "none.example.org"), NXDOMAIN);
     assert!(ask(server, "www.example.org", "A").authoritative);
+}
+
+/// If this fails, who opens the page of the example sees nothing of its pool.
+#[test]
+fn page() {
+    let port = Port::take();
+    let page = format!("localhost:{}", port.number);
+    let changes = [
+        ("admin localhost:8053", format!("admin {page}")),
+        ("store local", "store local {folder}/names".to_owned()),
+    ];
+    let changes = changes.each_ref().map(|(from, to)| (*from, to.as_str()));
+    let callsign = started(Place::new(), "page.Corefile", &changes);
+    let server = (std::net::Ipv4Addr::LOCALHOST, port.number).into();
+    get_until(server, "/api/v1/pools", |(status, text)| {
+        *status == 200 && text.contains("\"name\":\"app1.dev.internal.\"")
+    });
+    assert!(
+        get(server, "/")
+            .expect("a page")
+            .1
+            .contains("<h2 id=\"pools-heading\">")
+    );
+    ask_until(callsign.address(), "app1.dev.internal", "TXT", |reply| {
+        reply.rcode == 0
+    });
 }
 
 /// If this fails, what is measured is not what anybody can run.

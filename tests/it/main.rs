@@ -27,6 +27,7 @@ mod front_door;
 mod hosts;
 mod identity;
 mod job;
+mod page;
 mod store_etcd;
 mod store_local;
 mod support;

@@ -115,6 +115,12 @@ impl Plan {
         Ok(handle)
     }
 
+    /// The pools of the process, which this is a change of.
+    #[must_use]
+    pub fn pools(&self) -> &Arc<Pools> {
+        &self.pools
+    }
+
     /// Waits until every pool that was started for this plan knows who holds its names, or until
     /// `limit` is over. Whoever answers for the pools from then on need not refuse at first.
     pub async fn heard(&self, limit: Duration) {

@@ -1,0 +1,390 @@
+// Fills the page from the stream of events. Whatever comes from there was chosen by strangers, so it
+// only ever becomes text: nothing here makes markup of it.
+"use strict";
+
+const find = (id) => document.getElementById(id);
+
+/** Makes an element of a class with children, which are elements or text. */
+function make(tag, name, ...children) {
+    const element = document.createElement(tag);
+    if (name) element.className = name;
+    element.append(...children);
+    return element;
+}
+
+/** Sets a text, unless it is there: readers of screens repeat what is set. */
+function say(element, text) {
+    if (element.textContent !== text) element.textContent = text;
+}
+
+function state(element, kind, text) {
+    const name = "state " + kind;
+    if (element.className !== name) element.className = name;
+    say(element, text);
+}
+
+/** Does something once at the next frame, however often it is asked for. */
+function atNextFrame(work) {
+    let asked = false;
+    return () => {
+        if (asked) return;
+        asked = true;
+        // A page that nobody sees has no frames.
+        (document.hidden ? setTimeout : requestAnimationFrame)(() => {
+            asked = false;
+            work();
+        });
+    };
+}
+
+function duration(seconds) {
+    if (seconds < 120) return seconds + " s";
+    if (seconds < 7200) return Math.floor(seconds / 60) + " min";
+    if (seconds < 172800) return Math.floor(seconds / 3600) + " h";
+    return Math.floor(seconds / 86400) + " days";
+}
+
+function plural(number, one, many) {
+    return number.toLocaleString("en") + " " + (number === 1 ? one : many);
+}
+
+/* Pools */
+
+/** The most slots that are shown at a time. */
+const WINDOW = 1000;
+
+const pools = new Map();
+
+class PoolCard {
+    constructor(id) {
+        this.id = id;
+        this.members = new Map();
+        this.highest = 0;
+        this.first = 1;
+        this.chosen = null;
+        this.cells = [];
+        this.changed = new Set();
+        this.all = true;
+        this.quietUntil = 0;
+
+        this.title = make("h3");
+        this.title.id = "pool-" + encodeURIComponent(id);
+        this.pattern = make("code");
+        this.count = make("span", "quiet");
+        this.own = make("p");
+        this.store = make("p");
+        this.problem = make("p", "wrong");
+        this.notes = make("div", "hint");
+        this.grid = make("div", "grid");
+        this.grid.tabIndex = 0;
+        this.grid.setAttribute("role", "listbox");
+        this.grid.setAttribute("aria-labelledby", this.title.id);
+        this.back = make("button", "", "Earlier slots");
+        this.forth = make("button", "", "Later slots");
+        this.place = make("span", "quiet");
+        this.range = make("div", "range", this.back, this.forth, this.place);
+        this.legend = make("ul", "legend");
+        for (const [kind, text] of [
+            ["held own", "this node"],
+            ["held", "held"],
+            ["held down", "health check fails"],
+            ["", "free"],
+        ]) {
+            this.legend.append(make("li", "", make("span", "slot " + kind), text));
+        }
+        this.stale = make("li", "stale", make("span", "slot held"), "as it was: the store is away");
+        this.legend.append(this.stale);
+        this.detail = make("div", "chosen-slot");
+        this.detail.setAttribute("aria-live", "polite");
+        this.rows = make("tbody");
+        this.filter = make("input", "filter");
+        this.filter.type = "search";
+        this.filter.placeholder = "Filter";
+        this.filter.setAttribute("aria-label", "Filter members of the pool");
+        this.shown = make("p", "hint");
+        const head = make("tr");
+        for (const text of ["Slot", "Name", "Addresses", "Epoch", "State", "Meta"]) {
+            const cell = make("th", "", text);
+            cell.scope = "col";
+            head.append(cell);
+        }
+        const table = make("table", "", make("thead", "", head), this.rows);
+        this.table = make(
+            "details",
+            "",
+            make("summary", "", "Members as a table"),
+            this.filter,
+            this.shown,
+            make("div", "scroll", table),
+        );
+        this.element = make(
+            "article",
+            "card",
+            make("div", "head", this.title, this.pattern, this.count),
+            this.own,
+            this.store,
+            this.problem,
+            this.notes,
+            this.grid,
+            this.legend,
+            this.range,
+            this.detail,
+            this.table,
+        );
+        this.draw = atNextFrame(() => this.drawNow());
+        this.list = atNextFrame(() => this.listNow());
+
+        const cellOf = (event) => event.target.closest("[data-slot]");
+        this.grid.addEventListener("click", (event) => {
+            const cell = cellOf(event);
+            if (cell) this.choose(Number(cell.dataset.slot));
+        });
+        this.grid.addEventListener("keydown", (event) => this.key(event));
+        this.grid.addEventListener("focus", () => {
+            if (this.chosen === null) this.choose(this.first);
+        });
+        this.back.addEventListener("click", () => this.show(this.first - WINDOW));
+        this.forth.addEventListener("click", () => this.show(this.first + WINDOW));
+        this.filter.addEventListener("input", this.list);
+        this.table.addEventListener("toggle", this.list);
+    }
+
+    /** Takes in how the pool is doing. */
+    update(pool) {
+        this.pool = pool;
+        say(this.title, pool.id);
+        say(this.pattern, pool.pattern);
+        const { own, store } = pool;
+        if (own) {
+            const epoch = own.epoch === null ? "" : " (epoch " + own.epoch + ")";
+            state(this.own, "good", "this node is " + own.name + epoch);
+        } else if (!pool.claims) {
+            this.own.className = "quiet";
+            say(this.own, "this node claims no name here");
+        } else {
+            state(this.own, "waiting", pool.full ? "all slots are taken" : "no name yet");
+        }
+        const where = store.place;
+        if (store.freshness === "current") {
+            state(this.store, "good", where + " tells every change");
+        } else if (store.freshness === "away") {
+            const since = duration(store.away_seconds);
+            state(this.store, "bad", where + " has been away for " + since + "; this is how it was");
+        } else {
+            state(this.store, "waiting", where + " was not heard of yet");
+        }
+        say(this.problem, pool.problem || "");
+        this.notes.replaceChildren(...pool.notes.map((note) => make("p", "", note)));
+        const stale = store.freshness === "away";
+        this.grid.classList.toggle("stale", stale);
+        this.stale.hidden = !stale;
+        this.all = true;
+        this.draw();
+    }
+
+    /** Takes in who holds what. */
+    change({ whole, members, freed }) {
+        if (whole) {
+            const kept = new Set(members.map((member) => member.slot));
+            for (const slot of this.members.keys()) {
+                if (!kept.has(slot)) this.changed.add(slot);
+            }
+            this.members.clear();
+            // What was there before us is no news.
+            this.quietUntil = performance.now() + 1500;
+        }
+        for (const member of members) {
+            this.members.set(member.slot, member);
+            this.highest = Math.max(this.highest, member.slot);
+            this.changed.add(member.slot);
+        }
+        for (const slot of freed) {
+            this.members.delete(slot);
+            this.changed.add(slot);
+        }
+        this.draw();
+        this.list();
+    }
+
+    last() {
+        return Math.max(this.pool ? this.pool.limit : 0, this.highest);
+    }
+
+    show(first) {
+        this.first = Math.max(1, Math.min(first, this.last() - ((this.last() - 1) % WINDOW)));
+        this.all = true;
+        this.draw();
+    }
+
+    drawNow() {
+        if (!this.pool) return;
+        const last = this.last();
+        const number = Math.min(WINDOW, last - this.first + 1);
+        const held = this.members.size;
+        say(this.count, held.toLocaleString("en") + " of " + plural(this.pool.limit, "name", "names") + " held");
+        if (this.cells.length !== number || this.all) {
+            while (this.cells.length > number) this.cells.pop().remove();
+            const added = document.createDocumentFragment();
+            while (this.cells.length < number) {
+                const cell = make("div", "slot");
+                cell.setAttribute("role", "option");
+                this.cells.push(cell);
+                added.append(cell);
+            }
+            this.grid.append(added);
+            this.cells.forEach((cell, index) => this.drawCell(cell, this.first + index, false));
+        } else {
+            const isNews = performance.now() > this.quietUntil;
+            for (const slot of this.changed) {
+                const cell = this.cells[slot - this.first];
+                if (cell) this.drawCell(cell, slot, isNews);
+            }
+        }
+        if (this.all || this.changed.has(this.chosen)) this.drawDetail();
+        this.all = false;
+        this.changed.clear();
+        this.range.hidden = last <= WINDOW;
+        this.back.disabled = this.first === 1;
+        this.forth.disabled = this.first + number > last;
+        say(this.place, "slots " + this.first + " to " + (this.first + number - 1) + " of " + last);
+    }
+
+    /** What a slot is, in a word for the style and in words for people. */
+    kind(slot) {
+        const member = this.members.get(slot);
+        if (!member) return ["", "free"];
+        const own = this.pool.own && this.pool.own.slot === slot;
+        const words = (own ? "this node" : "held") + (member.down ? ", health check fails" : "");
+        return ["held" + (own ? " own" : "") + (member.down ? " down" : ""), words];
+    }
+
+    drawCell(cell, slot, isNews) {
+        const [kind, words] = this.kind(slot);
+        const isChosen = slot === this.chosen;
+        const name = "slot " + kind + (isChosen ? " chosen" : "") + (isNews && kind ? " fresh" : "");
+        if (cell.className !== name) cell.className = name;
+        const member = this.members.get(slot);
+        const label = slot + ": " + (member ? member.name + ", " : "") + words;
+        if (cell.title !== label) {
+            cell.title = label;
+            cell.id = this.title.id + "-" + slot;
+            cell.dataset.slot = slot;
+            cell.setAttribute("aria-label", label);
+        }
+        cell.setAttribute("aria-selected", String(isChosen));
+    }
+
+    choose(slot) {
+        const before = this.chosen;
+        this.chosen = slot;
+        for (const one of [before, slot]) {
+            const cell = this.cells[one - this.first];
+            if (one !== null && cell) this.drawCell(cell, one, false);
+        }
+        const cell = this.cells[slot - this.first];
+        if (cell) this.grid.setAttribute("aria-activedescendant", cell.id);
+        this.drawDetail();
+    }
+
+    drawDetail() {
+        if (this.chosen === null) {
+            this.detail.replaceChildren(make("span", "hint", "Choose a slot to see who holds it."));
+            return;
+        }
+        const member = this.members.get(this.chosen);
+        const [, words] = this.kind(this.chosen);
+        const facts = [["Slot", this.chosen + ", " + words]];
+        if (member) {
+            facts.push(["Name", member.name]);
+            facts.push(["Addresses", member.addresses.join(", ") || "none"]);
+            facts.push(["Epoch", String(member.epoch)]);
+            if (member.node) facts.push(["Node", member.node]);
+            for (const [name, port] of Object.entries(member.ports)) facts.push(["Port " + name, port]);
+            for (const [key, value] of Object.entries(member.meta)) facts.push([key, value]);
+        }
+        const list = make("dl");
+        for (const [key, value] of facts) list.append(make("dt", "", key), make("dd", "", value));
+        this.detail.replaceChildren(list);
+    }
+
+    key(event) {
+        if (this.cells.length === 0) return;
+        const first = this.cells[0].offsetTop;
+        const inRow = this.cells.findIndex((cell) => cell.offsetTop !== first);
+        const row = inRow < 0 ? this.cells.length : inRow;
+        const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -row, ArrowDown: row }[event.key];
+        let slot = this.chosen === null ? this.first : this.chosen + (step || 0);
+        if (event.key === "Home") slot = this.first;
+        else if (event.key === "End") slot = this.first + this.cells.length - 1;
+        else if (!step) return;
+        event.preventDefault();
+        if (slot >= this.first && slot < this.first + this.cells.length) this.choose(slot);
+    }
+
+    listNow() {
+        if (!this.table.open || !this.pool) return;
+        const wanted = this.filter.value.toLowerCase();
+        const rows = [];
+        let number = 0;
+        for (const slot of [...this.members.keys()].sort((one, other) => one - other)) {
+            const member = this.members.get(slot);
+            const meta = Object.entries(member.meta).map((pair) => pair.join("=")).join(" ");
+            const texts = [
+                String(slot),
+                member.name,
+                member.addresses.join(" "),
+                String(member.epoch),
+                this.kind(slot)[1],
+                meta,
+            ];
+            if (!texts.join(" ").toLowerCase().includes(wanted)) continue;
+            number += 1;
+            if (number <= WINDOW) rows.push(make("tr", "", ...texts.map((text) => make("td", "", text))));
+        }
+        const more = number > WINDOW ? ", of which the first " + WINDOW + " are shown" : "";
+        say(this.shown, plural(number, "member", "members") + more);
+        this.rows.replaceChildren(...rows);
+    }
+}
+
+function showPools(list) {
+    const ids = new Set(list.map((pool) => pool.id));
+    for (const [id, card] of pools) {
+        if (!ids.has(id)) {
+            card.element.remove();
+            pools.delete(id);
+        }
+    }
+    for (const pool of list) {
+        if (!pools.has(pool.id)) {
+            const card = new PoolCard(pool.id);
+            pools.set(pool.id, card);
+            find("pools").append(card.element);
+        }
+        pools.get(pool.id).update(pool);
+    }
+    find("no-pools").hidden = list.length > 0;
+}
+
+/* The stream */
+
+function listen() {
+    const connection = find("connection");
+    const stream = new EventSource("events");
+    const on = (name, take) => stream.addEventListener(name, (event) => take(JSON.parse(event.data)));
+    stream.addEventListener("open", () => state(connection, "good", "live"));
+    stream.addEventListener("error", () => {
+        state(connection, "bad", "not connected: what is shown is how it was");
+        // The browser gives up where it is told that it may not look.
+        if (stream.readyState === EventSource.CLOSED) {
+            setTimeout(listen, 5000);
+        }
+    });
+    on("pools", showPools);
+    on("members", (changes) => {
+        const card = pools.get(changes.pool);
+        if (card) card.change(changes);
+    });
+}
+
+listen();
