@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand, value_parser};
 
 use crate::run::{Framework, MOST_MEMBERS, OnMemberLoss};
 
-pub(super) use self::cluster::{Doctor, Members, Wait};
+pub(super) use self::cluster::{Completions, Doctor, Evict, Members, Release, Wait};
 
 /// Gives every node of a cluster a name in DNS, never the same twice, and answers for all of them.
 ///
@@ -46,6 +46,14 @@ pub(super) enum Command {
     Wait(Wait),
     /// Look for what keeps this machine from having and finding names, and say what mends it
     Doctor(Doctor),
+    /// Give back what dead processes of this node hold, and the names that wait for it
+    Release(Release),
+    /// Take a name from its holder; nobody can have it before the holder must have let go
+    Evict(Evict),
+    /// Write what a shell needs to complete this command line
+    Completions(Completions),
+    /// Write the manual page
+    Man,
     /// End a command when the claim that it runs under ends
     #[command(hide = true)]
     Guard(Guard),

@@ -7,6 +7,8 @@ mod members;
 mod names;
 mod pool;
 mod run;
+mod shell;
+mod steer;
 mod wait;
 
 use std::ffi::OsString;
@@ -41,6 +43,10 @@ pub fn main() -> ExitCode {
         Some(Command::Run(flags)) => run::run(&flags),
         Some(Command::Wait(flags)) => wait::wait(&flags),
         Some(Command::Doctor(flags)) => doctor::doctor(&flags),
+        Some(Command::Release(flags)) => steer::release(&flags),
+        Some(Command::Evict(flags)) => steer::evict(&flags),
+        Some(Command::Completions(flags)) => shell::completions(flags.shell),
+        Some(Command::Man) => shell::man(),
         Some(Command::Guard(flags)) => run::guard(flags),
         None => serve(&arguments.serve),
     })

@@ -82,6 +82,7 @@ impl Member {
             "node": self.entry.record.node(),
             "instance": self.entry.record.instance(),
             "down": self.is_down(),
+            "evicted": self.entry.record.is_quarantine(),
             "ports": ports,
             "meta": member.map(|it| &it.meta).cloned().unwrap_or_default(),
             "job": self.part.map(|part| match part {
@@ -107,6 +108,9 @@ impl Member {
     }
 
     fn state(&self) -> String {
+        if self.entry.record.is_quarantine() {
+            return "evicted: nobody can have it yet".to_owned();
+        }
         let part = match self.part {
             None => "up".to_owned(),
             Some(Part::Ready { expect }) => format!("ready for {expect}"),
@@ -183,7 +187,7 @@ pub(super) mod tests {
             member.object(Some(&lease)),
             json!({
                 "slot": 3, "name": "worker3.tf.local.", "addresses": ["10.0.0.5"], "epoch": 17,
-                "node": "", "instance": "i", "down": false, "ports": {},
+                "node": "", "instance": "i", "down": false, "evicted": false, "ports": {},
                 "meta": { "gang": "8 after 0" }, "job": { "state": "ready", "expect": 8 },
                 "lease": { "left": 18, "ttl": 20 },
             })

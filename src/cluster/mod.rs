@@ -1,4 +1,4 @@
-//! Seeing a cluster from the command line, without taking part in it.
+//! Seeing and steering a cluster from the command line, without taking part in it.
 //!
 //! | file | what it does |
 //! |---|---|
@@ -6,6 +6,7 @@
 //! | `members.rs` | what is shown of a member |
 //! | `screen.rs`, `changes.rs` | all members again and again, or one change after the other |
 //! | `doctor/` | what keeps a machine from having names |
+//! | `steer.rs` | giving back what a node has left behind, taking slots from others |
 //! | `wait.rs`, `resolve.rs` | waiting for members, or for a name in DNS |
 
 mod changes;
@@ -14,6 +15,7 @@ mod follow;
 mod members;
 mod resolve;
 mod screen;
+mod steer;
 mod wait;
 
 use std::collections::BTreeMap;

@@ -55,8 +55,12 @@ pub(crate) async fn until_they_are_there(
     let mut progress = Progress::new();
     let mut follower = Follower::new(cluster);
     let waiting = async {
-        while follower.members.len() < count || follower.trouble.is_some() {
-            let (pool, here) = (&cluster.pool, follower.members.len());
+        let here = |follower: &Follower| {
+            let members = follower.members.entries();
+            members.filter(|it| !it.record.is_quarantine()).count()
+        };
+        while here(&follower) < count || follower.trouble.is_some() {
+            let (pool, here) = (&cluster.pool, here(&follower));
             progress.tell(match &follower.trouble {
                 Some(reason) => format!("waiting for {count} of {pool}: {reason}"),
                 None => format!("waiting for {count} of {pool}, {here} are here"),

@@ -30,9 +30,9 @@ use crate::clock::BootTime;
 use crate::identity::record::Record;
 use crate::mutex::locked;
 use crate::reason;
-use crate::store::Slot;
-use crate::store::local::lock::{LockFile, Part};
+use crate::store::local::lock::{self, LockFile, Part};
 use crate::store::local::{file, usable, user_state_folder};
+use crate::store::{HeldBy, Slot};
 
 /// The state folder of the machine.
 const MACHINE_FOLDER: &str = "/var/lib/callsign";
@@ -119,6 +119,51 @@ pub fn folder(folder: Option<&Path>) -> Result<PathBuf, String> {
         }
     }
     Err(reasons.join("; "))
+}
+
+/// The seats of a state folder that were ever taken.
+#[derive(Debug, Default)]
+pub struct Seats {
+    /// Those that no process has. They are ours as long as this lives.
+    pub free: Vec<NodeIdentity>,
+    /// The node keys of those that processes have, and the number of each process, as it has written
+    /// it down.
+    pub taken: Vec<(String, Option<u32>)>,
+}
+
+/// Takes all seats that are free. `explicit_key` is the configured node key, as in [`open`].
+///
+/// # Errors
+///
+/// One line: the state folder cannot be used.
+pub fn seats(wanted: Option<&Path>, explicit_key: Option<&str>) -> Result<Seats, String> {
+    let folder = folder(wanted)?;
+    let failed = |error: io::Error| format!("{}: {}", folder.display(), reason::of(&error));
+    let mut seats = Seats::default();
+    let place = folder.join("seats");
+    usable(&place).map_err(failed)?;
+    let id = node_id(&folder)?;
+    for number in 0..SEATS {
+        let path = place.join(format!("{number}.lock"));
+        if !path.exists() {
+            continue;
+        }
+        let key = || explicit_key.map_or_else(|| format!("{id}-{number}"), str::to_owned);
+        match Seat::take_number(&place, number).map_err(failed)? {
+            Some(seat) => {
+                let node = NodeIdentity::new(key(), boot_id(), Some(seat));
+                seats.free.push(node);
+            }
+            None => {
+                let process = match lock::signed(&path) {
+                    Ok(HeldBy::Process { id, .. }) => Some(id),
+                    _ => None,
+                };
+                seats.taken.push((key(), process));
+            }
+        }
+    }
+    Ok(seats)
 }
 
 fn candidates(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
@@ -292,23 +337,30 @@ impl Seat {
         usable(&seats).map_err(failed)?;
         let id = node_id(&folder)?;
         for number in 0..SEATS {
-            let lock = LockFile::open(&seats.join(format!("{number}.lock"))).map_err(failed)?;
-            if lock.try_lock(Part::Life).map_err(failed)? && lock.is_in_place() {
-                let own = seats.join(number.to_string());
-                usable(&own).map_err(failed)?;
-                // For people: which process has the seat.
-                let _ = lock.sign();
-                let seat = Self {
-                    number,
-                    lock,
-                    folder: own,
-                    memories: Mutex::default(),
-                };
+            if let Some(seat) = Self::take_number(&seats, number).map_err(failed)? {
                 return Ok((id, seat));
             }
         }
         let name = folder.display();
         Err(format!("{name}: all {SEATS} seats are taken"))
+    }
+
+    /// Takes a seat among `seats`; [`None`] where another process has it.
+    fn take_number(seats: &Path, number: u32) -> io::Result<Option<Self>> {
+        let lock = LockFile::open(&seats.join(format!("{number}.lock")))?;
+        if !lock.try_lock(Part::Life)? || !lock.is_in_place() {
+            return Ok(None);
+        }
+        let folder = seats.join(number.to_string());
+        usable(&folder)?;
+        // For people: which process has the seat.
+        let _ = lock.sign();
+        Ok(Some(Self {
+            number,
+            lock,
+            folder,
+            memories: Mutex::default(),
+        }))
     }
 
     /// The file of a space: its name, or where that is too long for a file its beginning and a

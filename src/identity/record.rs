@@ -16,6 +16,9 @@ pub const RECORD_LIMIT: usize = 16 * 1024;
 /// The version of Callsign's part of a record.
 pub const VERSION: u32 = 1;
 
+/// The node key of a slot whose holder was evicted. No node has it: keys have no blanks.
+pub const QUARANTINE: &str = "an evicted holder";
+
 /// The record of one member, kept as JSON.
 ///
 /// The first three fields are idetcd's, strings all of them, so that its nodes read our records;
@@ -69,6 +72,29 @@ impl Record {
             record.member = Some(member);
         }
         Ok(record)
+    }
+
+    /// The record that keeps a slot from everybody after its holder was evicted.
+    #[must_use]
+    pub fn quarantine(slot: Slot, instance: &str) -> Self {
+        let member = Member {
+            v: VERSION,
+            slot,
+            node: QUARANTINE.to_owned(),
+            inst: instance.to_owned(),
+            down: true,
+            ..Member::default()
+        };
+        Self {
+            member: Some(member),
+            ..Self::default()
+        }
+    }
+
+    /// Whether the slot is kept from everybody.
+    #[must_use]
+    pub fn is_quarantine(&self) -> bool {
+        self.node() == Some(QUARANTINE)
     }
 
     /// The record as JSON text.

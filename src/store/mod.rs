@@ -9,6 +9,7 @@
 
 pub mod board;
 pub mod etcd;
+mod eviction;
 mod held_by;
 pub mod local;
 mod note;
@@ -24,8 +25,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::identity::pattern::Pattern;
-use crate::identity::record::Record;
+use crate::identity::record::{QUARANTINE, Record};
 
+pub use eviction::Eviction;
 pub use held_by::HeldBy;
 pub use note::{NOTE_LIMIT, Note, NoteName, NoteWrite};
 
@@ -131,6 +133,37 @@ pub trait Store: Send + Sync + 'static {
         let message = format!("{} does not tell what claims hang on", self.describe());
         let kind = StoreErrorKind::Refused;
         Box::pin(std::future::ready(Err(StoreError { kind, message })))
+    }
+
+    /// Takes a slot from the holder of `entry` so that it never has two owners, and keeps it from
+    /// everybody until the old holder must have let go.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::execute`]; refused where claims end only with their holders.
+    fn evict(
+        &self,
+        space: &Space,
+        entry: &Entry,
+    ) -> Pending<'static, Result<Eviction, StoreError>> {
+        let _ = (space, entry);
+        let message = "a claim here ends only with its holder".to_owned();
+        let kind = StoreErrorKind::Refused;
+        Box::pin(std::future::ready(Err(StoreError { kind, message })))
+    }
+
+    /// Ends a reservation, if it is still this one and nobody holds its slot.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::execute`].
+    fn unreserve(
+        &self,
+        space: &Space,
+        reservation: &Reservation,
+    ) -> Pending<'static, Result<(), StoreError>> {
+        let _ = (space, reservation);
+        Box::pin(std::future::ready(Ok(())))
     }
 
     /// What keeps a slot that this process holds held for as long as any process has it open,
@@ -344,6 +377,14 @@ pub struct Reservation {
     pub node: String,
     /// When it was written: what [`Guard::Reserved`] compares.
     pub revision: u64,
+}
+
+impl Reservation {
+    /// Whether it waits for nobody: whoever held the slot was evicted and may still believe in it.
+    #[must_use]
+    pub fn is_quarantine(&self) -> bool {
+        self.node == QUARANTINE
+    }
 }
 
 /// A claim as the store has it.

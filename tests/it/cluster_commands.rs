@@ -12,6 +12,8 @@ use crate::support::run::{Ended, Running};
 
 mod doctor;
 mod members;
+mod shell;
+mod steer;
 mod wait;
 
 /// A pool that several programs share.
@@ -19,6 +21,8 @@ struct Pool {
     place: Place,
     /// What `--store` is told.
     store: String,
+    /// What `--limit` is told.
+    limit: &'static str,
 }
 
 impl Pool {
@@ -26,20 +30,26 @@ impl Pool {
     fn local() -> Self {
         let place = Place::new();
         let store = place.filled("{folder}/names");
-        Self { place, store }
+        let limit = "8";
+        Self {
+            place,
+            store,
+            limit,
+        }
     }
 
     fn etcd(etcd: &Etcd) -> Self {
         Self {
             place: Place::new(),
             store: etcd.url().to_owned(),
+            limit: "8",
         }
     }
 
     /// A command about the pool.
     fn command(&self, command: &str, arguments: &[&str]) -> Command {
         let pool = ["--pool", "worker", "--pattern", "worker{{.ID}}.tf.local."];
-        let store = ["--limit", "8", "--store", &self.store];
+        let store = ["--limit", self.limit, "--store", &self.store];
         let words = [&[command], &pool[..], &store, arguments].concat();
         self.place.command(&words)
     }

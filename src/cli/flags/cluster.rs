@@ -66,6 +66,34 @@ pub(in crate::cli) struct Doctor {
     pub(in crate::cli) json: bool,
 }
 
+/// The flags of `release`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Release {
+    #[command(flatten)]
+    pub(in crate::cli) pool: Pool,
+
+    /// Folder that says who this node is across restarts
+    #[arg(long, value_name = "PATH")]
+    pub(in crate::cli) state: Option<PathBuf>,
+}
+
+/// The flags of `evict`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Evict {
+    /// The number of the slot, or its name
+    pub(in crate::cli) slot: String,
+
+    #[command(flatten)]
+    pub(in crate::cli) pool: Pool,
+}
+
+/// The flags of `completions`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct Completions {
+    /// Which shell
+    pub(in crate::cli) shell: clap_complete::Shell,
+}
+
 fn server(text: &str) -> Result<SocketAddr, String> {
     let server = forward::name_server(text);
     server.ok_or_else(|| "a server is an address: 192.0.2.1, 192.0.2.1:53, [2001:db8::1]:53".into())

@@ -126,6 +126,8 @@ impl View {
             .filter(|reservation| {
                 reservation.slot <= limit && !self.held.contains(&reservation.slot)
             })
+            // Who was evicted may still believe in its claim.
+            .filter(|reservation| !reservation.is_quarantine())
             .collect();
         absent.sort_unstable_by_key(|reservation| {
             let freed = self.freed.get(&reservation.slot).copied();
@@ -297,6 +299,17 @@ mod tests {
             let second = view.choose(6, None, 1).map(|(slot, _)| slot);
             assert_eq!((first, second), (Some(5), Some(2)));
         }
+    }
+
+    /// If this fails, in a full pool a slot has two owners after an eviction.
+    #[test]
+    fn a_quarantine_gives_way_to_nobody() {
+        use crate::identity::record::QUARANTINE;
+        let view = view(&[1], &[(2, QUARANTINE, 4), (3, "away", 5)]);
+        let away = Guard::Reserved { revision: 5 };
+        assert_eq!(view.choose(3, Some("me"), 0), Some((3, away)));
+        assert_eq!(view.choose(3, Some("me"), 1), None);
+        assert_eq!(view.choose(2, Some("me"), 0), None);
     }
 
     #[test]

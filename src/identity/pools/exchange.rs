@@ -8,8 +8,8 @@ use tokio::sync::{mpsc, watch};
 
 use super::StoreConfig;
 use crate::store::{
-    Entry, Feed, HeldBy, Note, NoteName, NoteWrite, Pending, Reply, Request, Slot, Space, Store,
-    StoreError,
+    Entry, Eviction, Feed, HeldBy, Note, NoteName, NoteWrite, Pending, Reply, Request, Reservation,
+    Slot, Space, Store, StoreError,
 };
 
 /// A store, and what it was opened with.
@@ -111,6 +111,22 @@ impl Store for Exchangeable {
         entry: &Entry,
     ) -> Pending<'static, Result<HeldBy, StoreError>> {
         self.store().held_by(space, entry)
+    }
+
+    fn evict(
+        &self,
+        space: &Space,
+        entry: &Entry,
+    ) -> Pending<'static, Result<Eviction, StoreError>> {
+        self.store().evict(space, entry)
+    }
+
+    fn unreserve(
+        &self,
+        space: &Space,
+        reservation: &Reservation,
+    ) -> Pending<'static, Result<(), StoreError>> {
+        self.store().unreserve(space, reservation)
     }
 
     fn inheritable(&self, space: &Space, slot: Slot) -> Option<OwnedFd> {

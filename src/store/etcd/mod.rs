@@ -8,6 +8,7 @@
 //! | `space.rs`, `listing.rs` | what is followed of a space |
 //! | `prefix.rs` | values that are followed by their keys' beginning |
 //! | `pinned.rs` | values of our own, for as long as we live |
+//! | `evict.rs` | taking a slot from its holder |
 //! | `notes.rs` | notes beside the slots |
 //! | `lease.rs` | keep-alive streams, and why an answer is never taken for another's |
 //! | `connection.rs` | connecting, rotating through the members, signing in again |
@@ -17,6 +18,7 @@
 
 mod connection;
 mod errors;
+mod evict;
 mod follow;
 mod layout;
 mod lease;
@@ -41,8 +43,8 @@ pub use prefix::EtcdPrefix;
 
 use crate::store::skipped::Skipped;
 use crate::store::{
-    Entry, Feed, HeldBy, Note, NoteName, NoteWrite, Pending, Reply, Request, Space, Store,
-    StoreError,
+    Entry, Eviction, Feed, HeldBy, Note, NoteName, NoteWrite, Pending, Reply, Request, Reservation,
+    Space, Store, StoreError, StoreErrorKind,
 };
 use connection::Connections;
 use layout::{Keys, Root};
@@ -161,6 +163,34 @@ impl Store for EtcdStore {
         let shared = Arc::clone(&self.shared);
         let session = entry.session;
         Box::pin(async move { lease::held_by(&shared.connections, session).await })
+    }
+
+    fn evict(
+        &self,
+        space: &Space,
+        entry: &Entry,
+    ) -> Pending<'static, Result<Eviction, StoreError>> {
+        let shared = Arc::clone(&self.shared);
+        let (keys, entry) = (self.keys(space), entry.clone());
+        Box::pin(async move {
+            if shared.root.layout() == Layout::Idetcd {
+                let message =
+                    "nodes of idetcd do not heed an eviction: end the holder's process".to_owned();
+                let kind = StoreErrorKind::Refused;
+                return Err(StoreError { kind, message });
+            }
+            evict::evict(&shared.connections, &keys, &entry).await
+        })
+    }
+
+    fn unreserve(
+        &self,
+        space: &Space,
+        reservation: &Reservation,
+    ) -> Pending<'static, Result<(), StoreError>> {
+        let shared = Arc::clone(&self.shared);
+        let (keys, reservation) = (self.keys(space), reservation.clone());
+        Box::pin(async move { evict::unreserve(&shared.connections, &keys, &reservation).await })
     }
 
     fn has_leases(&self) -> bool {

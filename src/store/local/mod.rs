@@ -52,8 +52,8 @@ use self::revision::Revisions;
 use self::sessions::Sessions;
 use self::space::{SpaceFolder, Standing, View};
 use super::{
-    Entry, Feed, HeldBy, Note, NoteName, NoteWrite, Pending, Reply, Request, Slot, Space, Store,
-    StoreError, StoreErrorKind,
+    Entry, Feed, HeldBy, Note, NoteName, NoteWrite, Pending, Reply, Request, Reservation, Slot,
+    Space, Store, StoreError, StoreErrorKind,
 };
 use crate::mutex::locked;
 use crate::reason;
@@ -166,6 +166,17 @@ impl Store for LocalStore {
             })
             .await
         })
+    }
+
+    fn unreserve(
+        &self,
+        space: &Space,
+        reservation: &Reservation,
+    ) -> Pending<'static, Result<(), StoreError>> {
+        let shared = Arc::clone(&self.shared);
+        let folder = SpaceFolder::new(&self.shared.folder, space.pattern.canonical());
+        let Reservation { slot, node, .. } = reservation.clone();
+        Box::pin(async move { blocking(move || shared.forget(&folder, slot, &node)).await })
     }
 
     fn inheritable(&self, space: &Space, slot: Slot) -> Option<OwnedFd> {

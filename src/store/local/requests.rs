@@ -158,7 +158,12 @@ impl Shared {
     }
 
     /// Ends the reservation of a slot, whether we still hold the slot or not.
-    fn forget(&self, space: &SpaceFolder, slot: Slot, node: &str) -> Result<(), StoreError> {
+    pub(super) fn forget(
+        &self,
+        space: &SpaceFolder,
+        slot: Slot,
+        node: &str,
+    ) -> Result<(), StoreError> {
         let ours = |written: &Written| written.kept.as_ref().is_some_and(|kept| kept.node == node);
         if let Some(hold) = self.sessions.hold(space, slot, None) {
             let mut written = locked(&hold.written);

@@ -27,6 +27,17 @@ pub(crate) struct Callsign {
     output: Output,
 }
 
+/// The commands that do not ask who this node is.
+const STATELESS: [&str; 7] = [
+    "check",
+    "completions",
+    "evict",
+    "man",
+    "members",
+    "names",
+    "wait",
+];
+
 /// A folder and two ports.
 pub(crate) struct Place {
     folder: TempDir,
@@ -73,14 +84,7 @@ impl Place {
             .args(
                 ["--state", &self.filled("{folder}/state")]
                     .iter()
-                    .filter(|_| {
-                        !matches!(
-                            arguments.first(),
-                            Some(
-                                &"check" | &"members" | &"names" | &"wait" | &"release" | &"evict"
-                            )
-                        )
-                    }),
+                    .filter(|_| !arguments.first().is_some_and(|it| STATELESS.contains(it))),
             )
             .current_dir(self.path())
             .env_remove("NOTIFY_SOCKET")
