@@ -39,7 +39,7 @@ fn a_mistake_is_shown_where_it_is() {
 3 |         patern worker{{.ID}}.tf.local.
   |         ^^^^^^ did you mean `pattern`?
   |
-  = help: accepted here: pattern, limit, store, credentials, tls, prefix, layout, claim, ttl, answer_ttl, node, sticky, address, port, meta, health, on, stale, fallthrough
+  = help: accepted here: pattern, limit, store, credentials, tls, prefix, layout, claim, ttl, answer_ttl, node, sticky, address, port, meta, health, on, stale, hold, fallthrough
 
 error: `0` is out of range
  --> Corefile:4:15
