@@ -166,12 +166,12 @@ impl Client {
             "/v{}/events?filters=%7B%22type%22%3A%5B%22container%22%2C%22network%22%5D%7D",
             self.0.version
         );
-        let (answer, sender) = self
-            .0
-            .in_time(CONNECT + CONNECT, self.0.send(&path))
-            .await?;
-        let body = answer.body().await?;
-        Ok(Events::new(body, sender))
+        // Also what it says in place of events may have no end.
+        let begin = async {
+            let (answer, sender) = self.0.send(&path).await?;
+            Ok(Events::new(answer.body().await?, sender))
+        };
+        self.0.in_time(CONNECT + CONNECT, begin).await
     }
 }
 

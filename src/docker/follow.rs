@@ -23,6 +23,14 @@ use crate::freshness::Freshness;
 /// How many inspections are under way at a time.
 const MOST_INSPECTIONS: usize = 16;
 
+/// How many by ssh: each is a login of its own, and sshd drops some where ten begin at once
+/// (`MaxStartups`).
+const MOST_INSPECTIONS_BY_SSH: usize = 4;
+
+/// The longest pause before a socket of this machine is tried again. It costs nothing, and while
+/// its engine is back, names lead to addresses that containers had before.
+const LONGEST_PAUSE_HERE: Duration = Duration::from_secs(1);
+
 /// How much time there is at least between two tellings while more changes are on their way. Who
 /// tells nothing for as long tells a change at once.
 const GATHER: Duration = Duration::from_millis(20);
@@ -142,12 +150,9 @@ pub async fn follow(
             }
             said = Some(error);
         }
-        // A socket that appears is noticed soon: looking for it costs nothing.
-        let is_there = endpoint.as_ref().is_none_or(Endpoint::is_there);
-        let rest = if is_there {
-            pause
-        } else {
-            pause.min(Duration::from_secs(1))
+        let rest = match endpoint {
+            Some(endpoint) if !endpoint.is_local() => pause,
+            _ => pause.min(LONGEST_PAUSE_HERE),
         };
         tokio::select! {
             () = state.closed() => return,
@@ -230,6 +235,9 @@ struct Follower<'s> {
     listing: bool,
     /// Whether the engine has said what networks there are.
     knows_networks: bool,
+    /// Whether it is being asked that, and whether it must be asked again afterwards: the answer on
+    /// its way may be older than an event.
+    asks_networks: (bool, bool),
 }
 
 impl<'s> Follower<'s> {
@@ -261,6 +269,7 @@ impl<'s> Follower<'s> {
             complete: false,
             listing: false,
             knows_networks: false,
+            asks_networks: (false, false),
         }
     }
 
@@ -346,7 +355,11 @@ impl<'s> Follower<'s> {
     /// Inspects what is to be looked at, some at a time. What is being looked at already is looked
     /// at again afterwards: the answer on its way may be older than the event.
     fn inspect(&mut self) {
-        while self.inspected.len() < MOST_INSPECTIONS {
+        let most = match self.endpoint {
+            Endpoint::Ssh { .. } => MOST_INSPECTIONS_BY_SSH,
+            Endpoint::Unix(_) | Endpoint::Tcp { .. } => MOST_INSPECTIONS,
+        };
+        while self.inspected.len() < most {
             let next = self
                 .dirty
                 .iter()
@@ -377,6 +390,10 @@ impl<'s> Follower<'s> {
     }
 
     fn ask_networks(&mut self) {
+        if std::mem::replace(&mut self.asks_networks.0, true) {
+            self.asks_networks.1 = true;
+            return;
+        }
         let client = self.client.clone();
         self.asked.spawn(async move {
             let networks = client.get::<Vec<NetworkSummary>>("/networks").await;
@@ -395,14 +412,17 @@ impl<'s> Follower<'s> {
             Asked::Networks(networks) => {
                 self.knows_networks = true;
                 // Some engines do not let everybody see networks; names do without.
-                let networks = networks.unwrap_or_default();
-                let networks = networks
-                    .into_iter()
-                    .map(|it| (it.id.clone(), network(it)))
-                    .collect();
-                if *self.networks != networks {
-                    self.networks = Arc::new(networks);
-                    self.changed();
+                if let Ok(networks) = networks {
+                    let networks = networks.into_iter();
+                    let networks = networks.map(|it| (it.id.clone(), network(it))).collect();
+                    if *self.networks != networks {
+                        self.networks = Arc::new(networks);
+                        self.changed();
+                    }
+                }
+                let (_, again) = std::mem::take(&mut self.asks_networks);
+                if again {
+                    self.ask_networks();
                 }
             }
             Asked::Container(Inspected { id, container }) => {

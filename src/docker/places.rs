@@ -149,12 +149,15 @@ fn context(machine: &dyn Surroundings, folder: &Path) -> Option<Endpoint> {
     }
     // The folders have the names' digests for names; looking into them says the same.
     let contexts = machine.folders(&folder.join("contexts/meta"));
-    let context = contexts.iter().find_map(|folder| {
+    let (digest, context) = contexts.iter().find_map(|folder| {
         let text = machine.read(&folder.join("meta.json"))?;
         let context: Context = serde_json::from_str(&text).ok()?;
-        (context.name == wanted).then_some(context)
+        (context.name == wanted).then_some((folder.file_name()?, context))
     })?;
-    Endpoint::parse(&context.endpoints.docker.host, None).ok()
+    let certificates = folder.join("contexts/tls").join(digest).join("docker");
+    let is_tls = machine.read(&certificates.join("ca.pem")).is_some();
+    let tls = is_tls.then(|| TlsFiles::in_folder(&certificates));
+    Endpoint::parse(&context.endpoints.docker.host, tls.as_ref()).ok()
 }
 
 #[cfg(test)]
@@ -224,6 +227,17 @@ mod tests {
             r#"{"Name":"far","Endpoints":{"docker":{"Host":"ssh://far"}}}"#,
         );
         assert_eq!(shown(&Places::usual(&machine).unwrap()), ["ssh://far"]);
+        machine.files.insert(
+            "/home/me/.docker/contexts/meta/3/meta.json".into(),
+            r#"{"Name":"safe","Endpoints":{"docker":{"Host":"tcp://safe:2376"}}}"#,
+        );
+        machine.files.insert(
+            "/home/me/.docker/contexts/tls/3/docker/ca.pem".into(),
+            "a certificate",
+        );
+        machine.variables.insert("DOCKER_CONTEXT", "safe");
+        let places = Places::usual(&machine).unwrap();
+        assert_eq!(shown(&places), ["https://safe:2376"], "with TLS");
         machine.variables.insert("DOCKER_HOST", "tcp://other:5");
         assert_eq!(shown(&Places::usual(&machine).unwrap()), ["tcp://other:5"]);
         machine.variables.insert("DOCKER_TLS_VERIFY", "1");

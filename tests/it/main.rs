@@ -12,6 +12,8 @@ mod cluster_commands;
 mod differential;
 mod docker;
 mod docker_cluster;
+mod docker_deaf;
+mod docker_domains;
 mod docker_endpoints;
 mod docker_engine;
 mod docker_podman;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use answer::{Name, NameError};
 
-use super::labels::Wishes;
 use super::options::NameOptions;
 use super::template::image_name;
 use super::zones::Apex;
@@ -20,6 +19,10 @@ pub(super) struct Compose<'c> {
     /// Started by `compose run`, beside the service.
     pub(super) one_off: bool,
 }
+
+/// The most claims of one container, and the most things that are said to be wrong with it.
+/// Whoever has more, by labels that an image brought along, say, has no use for them.
+const MOST: usize = 1000;
 
 /// What compose's labels begin with, Docker's or Podman's.
 const COMPOSE: [&str; 2] = ["com.docker.compose.", "io.podman.compose."];
@@ -61,9 +64,7 @@ pub(super) fn claims(holder: &Arc<Holder>, options: &NameOptions) -> (Vec<Claim>
         claims: Vec::new(),
         problems: holder.wishes.problems.clone(),
     };
-    if !holder.wishes.ignored
-        && (!options.labelled_only || Wishes::is_labelled(&holder.container, options))
-    {
+    if !holder.wishes.ignored {
         claiming.all();
     }
     (claiming.claims, claiming.problems)
@@ -182,6 +183,9 @@ impl Claiming<'_> {
     /// A name that means one container, and its twin.
     fn identity(&mut self, name: &str, source: Source) {
         self.claim(name, source, false, None);
+        if !self.options.sources.contains(&source) {
+            return;
+        }
         let twin = match (name.contains('_'), name.contains('-')) {
             (true, _) => name.replace('_', "-"),
             (false, true) => name.replace('-', "_"),
@@ -200,15 +204,22 @@ impl Claiming<'_> {
         let parsed = Name::parse(name);
         let zone = parsed.as_ref().ok().and_then(|name| {
             let mut zones = self.options.zones.iter();
-            zones.position(|zone| name.is_at_or_below(zone))
+            // What is called like the zone itself lies in it like everything else.
+            zones.position(|zone| name != zone && name.is_at_or_below(zone))
         });
         match zone {
             // Somebody has written the zone as well.
             Some(zone) => self.push(parsed, name, Apex::Zone(zone), Source::Label, true, None),
-            None if is_whole => self.problems.push(format!(
+            None if is_whole => self.complain(format!(
                 "label name {name} lies below no domain of `fqdn`, so it is not answered"
             )),
             None => self.claim(name, Source::Label, true, None),
+        }
+    }
+
+    fn complain(&mut self, problem: String) {
+        if self.problems.len() < MOST && !self.problems.contains(&problem) {
+            self.problems.push(problem);
         }
     }
 
@@ -276,12 +287,16 @@ impl Claiming<'_> {
             Ok(name) => name,
             Err(error) => {
                 let problem = format!("{written:?} ({}) is no name: {error}", source.word());
-                if !self.problems.contains(&problem) {
-                    self.problems.push(problem);
-                }
+                self.complain(problem);
                 return;
             }
         };
+        if self.claims.len() >= MOST {
+            self.complain(format!(
+                "it has more than {MOST} names; the rest is left out"
+            ));
+            return;
+        }
         let mut names = vec![name];
         if source == Source::Label && self.holder.wishes.wildcard {
             names.extend(names[0].prepend(b"*"));

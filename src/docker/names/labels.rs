@@ -9,7 +9,7 @@ use crate::docker::Container;
 /// What a container's labels ask for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wishes {
-    /// It wants no names at all.
+    /// It has no names at all: it wants none, or has no label where only labels count.
     pub ignored: bool,
     /// Names as they were written: below the zones, or whole ones.
     pub names: Vec<String>,
@@ -41,13 +41,10 @@ impl Wishes {
         for compat in &options.compat {
             wishes.others(*compat, container);
         }
-        wishes
-    }
-
-    /// Whether there is any label for us.
-    pub fn is_labelled(container: &Container, options: &NameOptions) -> bool {
         let mut labels = container.labels.keys();
-        labels.any(|key| key.starts_with(&options.label_prefix))
+        wishes.ignored |=
+            options.labelled_only && !labels.any(|key| key.starts_with(&options.label_prefix));
+        wishes
     }
 
     fn ours(&mut self, key: &str, value: &str) {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use answer::{Name, RecordData, RecordType, Rrset};
 
 use super::options::{HealthPolicy, NameOptions, counts};
-use super::zones::{Apex, NetworkSet};
+use super::zones::{Apex, Neighbourhood};
 use super::{Claim, Source};
 use crate::docker::{Container, Health, NetworkMode, Published};
 
@@ -17,7 +17,7 @@ pub(super) struct Deciding<'o> {
     /// The addresses of the host.
     pub(super) host: &'o [IpAddr],
     /// The networks of the client, if it is a container; [`None`] for everybody else.
-    pub(super) client: Option<&'o NetworkSet>,
+    pub(super) client: Option<&'o Neighbourhood>,
 }
 
 /// RRsets by owner and type.
@@ -43,11 +43,8 @@ impl Deciding<'_> {
             self.keep_able(&mut winners);
         }
         winners.sort_by(|one, two| {
-            let age = |claim: &Claim| {
-                let container = &claim.holder.container;
-                (container.created.clone(), container.id.clone())
-            };
-            age(one).cmp(&age(two))
+            let (one, two) = (&one.holder.container, &two.holder.container);
+            (&one.created, &one.id).cmp(&(&two.created, &two.id))
         });
         winners
     }
@@ -63,9 +60,13 @@ impl Deciding<'_> {
         let holds = |network: &str| claim.network.as_deref().is_none_or(|only| only == network);
         let mut networks = owner.networks.iter();
         networks.any(|(network, attachment)| {
-            // On another host a network of this name is the same one only if it is reached.
-            let is_same = owner.origin.is_none() || attachment.addresses().next().is_some();
-            client.contains(network.as_str()) && holds(network) && is_same
+            let is_same = match owner.origin {
+                // Every engine has a network `bridge`.
+                None => claim.holder.engine == client.engine,
+                // On another host a network of this name is the same one only if it is reached.
+                Some(_) => attachment.addresses().next().is_some(),
+            };
+            client.networks.contains(network.as_str()) && holds(network) && is_same
         })
     }
 
@@ -110,7 +111,7 @@ impl Deciding<'_> {
             let is_meant = claim.network.as_deref().is_none_or(|only| only == network)
                 && self
                     .client
-                    .is_none_or(|client| client.contains(network.as_str()))
+                    .is_none_or(|client| client.networks.contains(network.as_str()))
                 && (holder.wishes.networks.is_empty() || holder.wishes.networks.contains(network));
             if is_meant {
                 let counted = attachment.addresses();

@@ -1,13 +1,15 @@
 //! Who gets which name.
 
-use std::collections::BTreeMap;
+mod bounds;
+mod engines;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use answer::{Lookup, LookupName, Name, RecordType, Zone};
 
 use super::*;
-use crate::docker::{Attachment, EngineState, Health, Network, NetworkMode, Port};
+use crate::docker::{Attachment, EngineState, Health, NetworkMode, Port};
 
 /// A container in networks, given as `NETWORK=ADDRESS`.
 fn container(name: &str, networks: &[&str]) -> Container {
@@ -98,6 +100,18 @@ fn all(names: &Names, name: &str) -> Option<Vec<String>> {
 
 fn some(texts: &[&str]) -> Option<Vec<String>> {
     Some(texts.iter().map(|text| (*text).to_owned()).collect())
+}
+
+/// What an address points back to.
+fn pointer(names: &Names, address: &str) -> Vec<String> {
+    let name = LookupName::from(&Name::reverse(address.parse().unwrap()));
+    match names.reverse().lookup(&name, RecordType::PTR) {
+        Lookup::Found(rrset) => rrset
+            .records()
+            .map(|record| Name::from_wire(record.data).unwrap().to_string())
+            .collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// If this fails, a container is not found under a name that its user expects.
@@ -361,22 +375,37 @@ fn labels_are_obeyed() {
     assert!(all(&bad, "it.docker").is_some(), "the rest of it works");
 }
 
+/// If this fails, a label gives the whole zone to one container, or containers without labels are
+/// told of where only labels count.
+#[test]
+fn what_labels_do_not_say_is_not_done() {
+    let one = label(container("one", &["n=10.0.0.5"]), "dns.name", "docker");
+    let two = container("two-b", &["n=10.0.0.6"]);
+    let labelled = NameOptions {
+        labelled_only: true,
+        ..NameOptions::default()
+    };
+    let some_names = names(labelled, vec![one.clone(), two.clone()]);
+    assert_eq!(all(&some_names, "docker.docker"), some(&["10.0.0.5"]));
+    assert_eq!(all(&some_names, "docker"), some(&[]), "the zone itself");
+    assert_eq!(all(&some_names, "two-b.docker"), None);
+    assert_eq!(pointer(&some_names, "10.0.0.6"), [""; 0]);
+    assert_eq!(pointer(&some_names, "10.0.0.5").len(), 1);
+    // Nor has a name a twin that does not count itself.
+    let sources = [Source::Hostname, Source::Twin].into();
+    let options = NameOptions {
+        sources,
+        ..NameOptions::default()
+    };
+    assert_eq!(all(&names(options, vec![two]), "two_b.docker"), None);
+}
+
 /// If this fails, Erlang, Kerberos and Cassandra do not accept the name that an address has.
 #[test]
 fn addresses_point_back_to_what_a_container_calls_itself() {
     let mut rabbit = container("app-rabbit-1", &["n=10.0.0.5"]);
     rabbit.hostname = "rabbit_1".into();
     let mut names = usual(vec![rabbit.clone()]);
-    let pointer = |names: &Names, address: &str| {
-        let name = LookupName::from(&Name::reverse(address.parse().unwrap()));
-        match names.reverse().lookup(&name, RecordType::PTR) {
-            Lookup::Found(rrset) => rrset
-                .records()
-                .map(|record| Name::from_wire(record.data).unwrap().to_string())
-                .collect(),
-            _ => Vec::new(),
-        }
-    };
     assert_eq!(pointer(&names, "10.0.0.5"), ["rabbit_1.docker."]);
     names.update(&[state(vec![])], &[true], &[]);
     assert_eq!(pointer(&names, "10.0.0.5"), [""; 0]);
@@ -414,37 +443,6 @@ fn ports_are_services() {
     assert_eq!(port("_amqp._tcp.rabbit.docker"), Some(5672));
     assert_eq!(port("_prometheus._tcp.rabbit.docker"), Some(15692));
     assert_eq!(port("_80._tcp.rabbit.docker"), None);
-}
-
-/// If this fails, addresses that no container has are asked of the world.
-#[test]
-fn the_networks_of_the_engine_are_ours_backwards() {
-    let network = Network {
-        name: "bridge".into(),
-        driver: "bridge".into(),
-        subnets: vec![
-            ("172.17.0.0".parse().unwrap(), 16),
-            ("fd00::".parse().unwrap(), 64),
-        ],
-        gateways: Vec::new(),
-    };
-    let state = EngineState {
-        networks: Arc::new(BTreeMap::from([("n".to_owned(), network)])),
-        ..EngineState::default()
-    };
-    let mut names = Names::new(NameOptions::default(), 1);
-    names.update(&[state], &[true], &[]);
-    let zones: Vec<String> = names
-        .subnets()
-        .map(|zone| zone.apex().to_string())
-        .collect();
-    assert_eq!(
-        zones,
-        [
-            "17.172.in-addr.arpa.",
-            "0.0.0.0.0.0.0.0.0.0.0.0.0.0.d.f.ip6.arpa."
-        ]
-    );
 }
 
 /// If this fails, a change leaves something of what was before, so that names depend on history.

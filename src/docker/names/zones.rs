@@ -12,7 +12,7 @@ use super::options::{NameOptions, Pointer};
 use super::records::{Deciding, Records, prepend};
 use super::{Claim, Holder};
 use crate::config::reverse;
-use crate::docker::{Attachment, Container, EngineState, NetworkMode};
+use crate::docker::{Attachment, Container, EngineState, Network, NetworkMode};
 
 /// How far a chain of containers that use each other's networks is followed.
 const MOST_LINKS: usize = 8;
@@ -28,8 +28,14 @@ pub enum Apex {
     Bare,
 }
 
-/// Networks by name.
-pub(super) type NetworkSet = BTreeSet<String>;
+/// The networks of a container: all that have the same see the same.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Neighbourhood {
+    /// The number of the engine whose networks they are.
+    pub(super) engine: usize,
+    /// By name.
+    pub(super) networks: BTreeSet<String>,
+}
 
 /// A name and the zone that it stands in.
 type Key = (Apex, Name);
@@ -126,9 +132,11 @@ impl Kept {
         }
         let mut installed = Vec::new();
         for ((owner, rtype), rrset) in records {
-            // What is too large for any reply, thousands of members, is left as it was.
-            if edit.set(&owner, &rrset).is_ok() {
-                installed.push((owner, rtype));
+            match edit.set(&owner, &rrset) {
+                Ok(()) => installed.push((owner, rtype)),
+                // It is too large for any reply, of thousands of members. What stood there before
+                // would lead to those that are gone.
+                Err(_) => drop(edit.remove(&owner, rtype)),
             }
         }
         if !installed.is_empty() {
@@ -143,8 +151,7 @@ pub(super) struct Entry {
     pub(super) holder: Arc<Holder>,
     pub(super) claims: Vec<Claim>,
     pub(super) problems: Vec<String>,
-    /// The networks that it is in.
-    networks: Arc<NetworkSet>,
+    neighbourhood: Arc<Neighbourhood>,
 }
 
 /// The names of the containers of one or more engines.
@@ -157,10 +164,12 @@ pub struct Names {
     pub(super) by_name: BTreeMap<Key, Vec<Claim>>,
     all: Kept,
     /// By the networks of the clients: what is different for them.
-    views: BTreeMap<Arc<NetworkSet>, Kept>,
-    clients: HashMap<IpAddr, Arc<NetworkSet>>,
+    views: BTreeMap<Arc<Neighbourhood>, Kept>,
+    clients: HashMap<IpAddr, Arc<Neighbourhood>>,
     reverse: Zone,
     pointers: HashMap<IpAddr, Vec<Name>>,
+    /// The addresses whose pointers are other than those in the zone.
+    pointed: BTreeSet<IpAddr>,
     /// The reverse zones of the engines' networks.
     subnets: BTreeMap<Name, Zone>,
     serial: u32,
@@ -184,6 +193,7 @@ impl Names {
             views: BTreeMap::new(),
             clients: HashMap::new(),
             pointers: HashMap::new(),
+            pointed: BTreeSet::new(),
             subnets: BTreeMap::new(),
             serial,
         };
@@ -200,8 +210,8 @@ impl Names {
     /// What containers see otherwise: for each, the names of those that it shares a network with.
     #[must_use]
     pub fn views(&self) -> HashMap<IpAddr, View> {
-        let view = |(address, networks): (&IpAddr, &Arc<NetworkSet>)| {
-            Some((*address, self.views.get(networks)?.view.clone()))
+        let view = |(address, neighbourhood): (&IpAddr, &Arc<Neighbourhood>)| {
+            Some((*address, self.views.get(neighbourhood)?.view.clone()))
         };
         self.clients.iter().filter_map(view).collect()
     }
@@ -240,10 +250,10 @@ impl Names {
         attachments.flat_map(Attachment::addresses).collect()
     }
 
-    /// The names of a single label.
-    pub fn bare_names(&self) -> impl Iterator<Item = &Name> {
-        let bare = self.by_name.range((Apex::Bare, Name::root())..);
-        bare.map(|((_, name), _)| name)
+    /// The names outside of the zones: whole ones below other domains, and single labels.
+    pub fn outside(&self) -> impl Iterator<Item = &Name> {
+        let outside = self.by_name.range((Apex::Domain(0), Name::root())..);
+        outside.map(|((_, name), _)| name)
     }
 
     /// The names in wire form that containers of some engines claim, and those that their
@@ -259,8 +269,9 @@ impl Names {
     }
 
     /// Makes the names those of the containers that these engines run now, on a host with these
-    /// addresses. A container that several of them show is that of the first. `local` says of each engine whether its containers are clients by their
-    /// addresses. Only names of containers that changed are touched.
+    /// addresses. A container that several of them show is that of the first. `local` says of each
+    /// engine whether its containers are clients by their addresses. Only names of containers that
+    /// changed are touched.
     pub fn update(&mut self, engines: &[EngineState], local: &[bool], host: &[IpAddr]) {
         let mut touched = BTreeSet::new();
         if self.host != host {
@@ -331,12 +342,15 @@ impl Names {
             touched.insert(key);
         }
         self.point(&holder, true);
-        let networks = holder.container.networks.keys().cloned().collect();
+        let neighbourhood = Neighbourhood {
+            engine: holder.engine,
+            networks: holder.container.networks.keys().cloned().collect(),
+        };
         let entry = Entry {
             holder,
             claims,
             problems,
-            networks: Arc::new(networks),
+            neighbourhood: Arc::new(neighbourhood),
         };
         self.entries.insert(key, entry);
     }
@@ -375,6 +389,7 @@ impl Names {
                     (false, None) => {}
                 }
             }
+            self.pointed.insert(address);
         }
     }
 
@@ -386,14 +401,16 @@ impl Names {
                 continue;
             }
             for address in entry.holder.container.addresses() {
-                self.clients.insert(address, entry.networks.clone());
+                self.clients.insert(address, entry.neighbourhood.clone());
             }
         }
     }
 
     fn know_subnets(&mut self, engines: &[EngineState]) {
         let networks = engines.iter().flat_map(|engine| engine.networks.values());
-        let subnets = networks.flat_map(|network| &network.subnets);
+        // The subnet of these is that of machines, of which the engine knows nothing.
+        let is_own = |network: &&Network| !matches!(network.driver.as_str(), "macvlan" | "ipvlan");
+        let subnets = networks.filter(is_own).flat_map(|it| &it.subnets);
         let apexes: BTreeSet<Name> = subnets
             .filter_map(|(address, length)| reverse::zones(&format!("{address}/{length}")).ok())
             .flatten()
@@ -433,20 +450,20 @@ impl Names {
                 _ => claimed,
             }
         });
-        let wanted: BTreeSet<&Arc<NetworkSet>> = self.clients.values().collect();
-        self.views.retain(|networks, _| wanted.contains(networks));
-        for networks in wanted {
+        let wanted: BTreeSet<&Arc<Neighbourhood>> = self.clients.values().collect();
+        self.views.retain(|it, _| wanted.contains(it));
+        for neighbourhood in wanted {
             let client = Deciding {
-                client: Some(networks),
+                client: Some(neighbourhood),
                 ..deciding
             };
-            match self.views.get_mut(networks) {
+            match self.views.get_mut(neighbourhood) {
                 Some(view) => view.change(touched.iter(), |key| records(&client, key)),
                 None => {
                     let soa = |apex: &Name| soa(apex, &self.options, self.serial);
                     let mut view = Kept::new(View::new(&self.options, soa));
                     view.change(by_name.keys(), |key| records(&client, key));
-                    self.views.insert(networks.clone(), view);
+                    self.views.insert(neighbourhood.clone(), view);
                 }
             }
         }
@@ -489,13 +506,18 @@ impl Names {
     fn change_pointers(&mut self) {
         let mut edit = self.reverse.edit();
         let ttl = self.options.ttl;
-        self.pointers.retain(|address, names| {
-            let name = Name::reverse(*address);
+        for address in std::mem::take(&mut self.pointed) {
+            let names = self.pointers.entry(address).or_default();
             let data = names.iter().map(RecordData::ptr);
             // Without names, this removes it. It lies below `arpa.` in any case.
-            let _ = edit.set(&name, &Rrset::new(RecordType::PTR, ttl, data));
-            !names.is_empty()
-        });
+            let _ = edit.set(
+                &Name::reverse(address),
+                &Rrset::new(RecordType::PTR, ttl, data),
+            );
+            if names.is_empty() {
+                self.pointers.remove(&address);
+            }
+        }
         self.reverse = edit.finish();
     }
 }

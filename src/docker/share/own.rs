@@ -32,7 +32,7 @@ struct Made {
 /// Why a container is not shared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Reason {
-    /// It wants no names.
+    /// It has no names.
     Ignored,
     Unreachable(Unreachable),
     /// It says too much, or something that nobody understands.
@@ -109,8 +109,7 @@ impl Own {
 
     fn value(&self, container: &Container, owner: Option<&Container>) -> Result<Arc<[u8]>, Reason> {
         let wishes = Wishes::read(container, &self.names);
-        let is_named = !self.names.labelled_only || Wishes::is_labelled(container, &self.names);
-        if wishes.ignored || !is_named {
+        if wishes.ignored {
             return Err(Reason::Ignored);
         }
         let reaching = Reaching {

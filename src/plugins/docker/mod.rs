@@ -148,7 +148,11 @@ impl Plugin for Docker {
         }
         for number in 0..snapshot.all.domains().len() {
             let found = snapshot.find(client, |view| view.domains().get(number), exchange);
-            if let Some(found) = found.filter(|(_, lookup)| exists(lookup)) {
+            // The rest of the domain is somebody else's: its apex, and what only has names of ours
+            // below it.
+            let is_ours =
+                |zone: &Zone| has_records(zone, &exchange.name) || snapshot.has_departed(exchange);
+            if let Some(found) = found.filter(|(zone, lookup)| is_inside(lookup) && is_ours(zone)) {
                 return self.inside(&snapshot, Some(found), exchange);
             }
         }
@@ -318,7 +322,7 @@ fn wants_address(exchange: &Exchange<'_, '_>) -> bool {
     matches!(exchange.query.qtype, RecordType::A | RecordType::AAAA)
 }
 
-/// Whether somebody has the name, and not only names below it.
+/// Whether somebody has the name, by a wildcard or itself, and not only names below it.
 fn has_records(zone: &Zone, name: &LookupName) -> bool {
     const TYPES: [RecordType; 5] = [
         RecordType::A,
@@ -327,7 +331,13 @@ fn has_records(zone: &Zone, name: &LookupName) -> bool {
         RecordType::SRV,
         RecordType::PTR,
     ];
-    TYPES.iter().any(|it| zone.glue(name, *it).is_some())
+    let has = |rtype: &RecordType| matches!(zone.lookup(name, *rtype), Lookup::Found(_));
+    TYPES.iter().any(has)
+}
+
+/// Whether the name lies in the zone.
+fn is_inside(lookup: &Lookup<'_>) -> bool {
+    *lookup != Lookup::NotHere
 }
 
 /// Whether there is such a name.

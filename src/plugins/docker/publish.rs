@@ -62,7 +62,7 @@ pub(super) fn publish(options: Options, build: &Build<'_>) -> Result<Published, 
         answer: options.answer.clone(),
         local: options.engines.iter().map(Places::are_local).collect(),
         departed: Arc::default(),
-        bare: BTreeSet::new(),
+        outside: BTreeSet::new(),
         warned: BTreeSet::new(),
         introductions: options
             .engines
@@ -108,8 +108,8 @@ struct Publisher {
     answer: AnswerOptions,
     local: Vec<bool>,
     departed: Arc<Departed>,
-    /// The names of a single label that there are.
-    bare: BTreeSet<Name>,
+    /// The names outside of the zones that there are.
+    outside: BTreeSet<Name>,
     /// What was warned of.
     warned: BTreeSet<String>,
     /// What the user was told of the engines.
@@ -202,17 +202,15 @@ impl Publisher {
             .min()
     }
 
-    /// Keeps names of a single label that have just gone.
+    /// Keeps names outside of the zones that have just gone: somebody else answers for those of
+    /// which nothing is known.
     fn remember_departed(&mut self) {
-        if !self.answer.bare {
-            return;
-        }
         let now = Instant::now();
-        let bare: BTreeSet<Name> = self.names.bare_names().cloned().collect();
-        let gone: Vec<Name> = self.bare.difference(&bare).cloned().collect();
+        let outside: BTreeSet<Name> = self.names.outside().cloned().collect();
+        let gone: Vec<Name> = self.outside.difference(&outside).cloned().collect();
         let mut departed = (*self.departed).clone();
         departed.retain(|_, since| now.duration_since(*since) < DEPARTED);
-        for name in &bare {
+        for name in &outside {
             departed.remove(name.as_wire());
         }
         let room = MOST_DEPARTED.saturating_sub(departed.len());
@@ -222,7 +220,7 @@ impl Publisher {
                 .map(|name| (name.as_wire().into(), now)),
         );
         self.departed = Arc::new(departed);
-        self.bare = bare;
+        self.outside = outside;
     }
 
     /// Tells the user of engines that have answered, and how containers can ask us.

@@ -80,6 +80,8 @@ struct State {
     gateway: Option<&'static str>,
     /// Nothing is answered.
     hangs: bool,
+    /// Who wants to hear events is refused, in words that never end.
+    refuses_events: bool,
     /// Events are kept back.
     held: Option<Vec<Value>>,
     /// Every event that was told since the engine was started.
@@ -189,6 +191,11 @@ impl Engine {
     /// From now on nothing is answered, or everything is again.
     pub(crate) fn hang(&self, hangs: bool) {
         self.with(|state| state.hangs = hangs);
+    }
+
+    /// From now on who wants to hear events is refused, in words that never end, or nobody is.
+    pub(crate) fn refuse_events(&self, refuses: bool) {
+        self.with(|state| state.refuses_events = refuses);
     }
 
     /// What happens to inspections of the container with this name.
@@ -432,6 +439,15 @@ impl Shared {
                 state = waited.expect("no thread panics").0;
             }
             if state.life != life {
+                return;
+            }
+            if path.ends_with("/events") && state.refuses_events {
+                // The other side may have closed it.
+                let _ = writer.write_all(b"HTTP/1.1 500 Status\r\nContent-Length: 9\r\n\r\n{");
+                while state.life == life {
+                    let waited = self.changed.wait_timeout(state, LOOK);
+                    state = waited.expect("no thread panics").0;
+                }
                 return;
             }
             if path.ends_with("/events") {
