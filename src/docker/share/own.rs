@@ -8,6 +8,7 @@ use super::reach::{Reaching, Unreachable};
 use super::{ShareOptions, value};
 use crate::docker::names::{NameOptions, Wishes, network_owner};
 use crate::docker::{Container, EngineState};
+use crate::networks::Network;
 use crate::store::board::Values;
 
 /// Makes the values of our own containers.
@@ -18,6 +19,8 @@ pub struct Own {
     /// What the host calls itself.
     host: String,
     addresses: Vec<IpAddr>,
+    /// The names and the subnets of its bridges.
+    bridges: Vec<(String, Network)>,
     made: HashMap<String, Made>,
 }
 
@@ -58,14 +61,17 @@ impl Own {
             share,
             host: host.to_string_lossy().into_owned(),
             addresses: Vec::new(),
+            bridges: Vec::new(),
             made: HashMap::new(),
         }
     }
 
     /// The values of the containers that these engines run, on a host with these addresses.
     pub fn values(&mut self, engines: &[EngineState], addresses: &[IpAddr]) -> Values {
-        if self.addresses != addresses {
+        let bridges = bridges(engines);
+        if self.addresses != addresses || self.bridges != bridges {
             self.addresses = addresses.to_vec();
+            self.bridges = bridges;
             self.made.clear();
         }
         let mut before = std::mem::take(&mut self.made);
@@ -116,6 +122,7 @@ impl Own {
             names: &self.names,
             routed: &self.share.routed,
             host: &self.addresses,
+            bridges: &self.bridges,
             on_one_machine: self.share.is_on_one_machine(),
         };
         let reach = reaching.of(owner, &wishes).map_err(Reason::Unreachable)?;
@@ -123,4 +130,15 @@ impl Own {
             .map(Arc::from)
             .map_err(Reason::Unfit)
     }
+}
+
+/// The names and the subnets of the bridges of these engines.
+fn bridges(engines: &[EngineState]) -> Vec<(String, Network)> {
+    let networks = engines.iter().flat_map(|engine| engine.networks.values());
+    let bridges = networks.filter(|network| network.driver == "bridge");
+    let subnets = bridges.flat_map(|bridge| {
+        let subnets = bridge.subnets.iter();
+        subnets.map(|(address, length)| (bridge.name.clone(), Network::new(*address, *length)))
+    });
+    subnets.collect()
 }

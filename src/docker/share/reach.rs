@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use crate::docker::names::{NameOptions, NetworkRule, Wishes, counts, is_among};
 use crate::docker::{Container, NetworkMode, Published};
+use crate::networks::Network;
 
 /// How others reach a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub(super) enum Reach {
 pub(super) enum Unreachable {
     /// It has no port on the host, and no network that others reach.
     NothingPublished,
-    /// Its ports are published at loopback addresses.
+    /// Its ports are published at loopback addresses, or at those of bridges.
     PublishedHere,
     /// It has no network at all.
     NoNetwork,
@@ -52,6 +53,8 @@ pub(super) struct Reaching<'r> {
     pub(super) routed: &'r [NetworkRule],
     /// The host's addresses.
     pub(super) host: &'r [IpAddr],
+    /// The names and the subnets of the host's bridges.
+    pub(super) bridges: &'r [(String, Network)],
     /// Whether others are on this machine too.
     pub(super) on_one_machine: bool,
 }
@@ -122,7 +125,12 @@ impl Reaching<'_> {
         self.host.iter().copied().filter(|it| self.counts(*it))
     }
 
+    /// Whether an address of the host leads to it from where the others are, and not to themselves.
     fn counts(&self, address: IpAddr) -> bool {
-        self.on_one_machine || !address.is_loopback()
+        let mut bridges = self.bridges.iter();
+        let is_in_bridge = bridges.any(|(name, subnet)| {
+            subnet.contains(address) && !is_among(self.routed, name, address)
+        });
+        self.on_one_machine || !address.is_loopback() && !is_in_bridge
     }
 }

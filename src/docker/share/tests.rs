@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::value::{LIMIT, read};
 use super::{Own, ShareOptions};
 use crate::docker::names::{Compat, NameOptions, NameTemplate, NetworkRule};
-use crate::docker::{Attachment, Container, EngineState, NetworkMode, Port, Published};
+use crate::docker::{Attachment, Container, EngineState, Network, NetworkMode, Port, Published};
 use crate::identity::pools::StoreConfig;
 
 const HOST: [IpAddr; 2] = [
@@ -55,7 +55,14 @@ fn published(mut container: Container, host_port: u16, address: Option<&str>) ->
 
 fn engine(containers: Vec<Container>) -> EngineState {
     let containers = containers.into_iter();
+    let bridge = Network {
+        name: "bridge".into(),
+        driver: "bridge".into(),
+        subnets: vec![("172.17.0.0".parse().unwrap(), 16)],
+        gateways: Vec::new(),
+    };
     EngineState {
+        networks: Arc::new([("n".to_owned(), bridge)].into()),
         containers: Arc::new(containers.map(|it| (it.id.clone(), Arc::new(it))).collect()),
         ..EngineState::default()
     }
@@ -92,8 +99,10 @@ fn others_get_what_they_reach() {
         see(published(bridged("c"), 8080, Some("192.0.2.7"))),
         Ok(vec!["192.0.2.7".into(), "8080".into()])
     );
-    let here = see(published(bridged("d"), 8080, Some("127.0.0.1")));
-    assert!(here.unwrap_err().contains("this machine only"));
+    for address in ["127.0.0.1", "172.17.0.1"] {
+        let here = see(published(bridged("d"), 8080, Some(address)));
+        assert!(here.unwrap_err().contains("this machine only"), "{address}");
+    }
     let routed = attached(bridged("e"), "lan", "10.1.0.2");
     assert_eq!(
         see(published(routed, 8080, None)),
