@@ -128,13 +128,15 @@ impl Gang {
         let longest = LONGEST_PAUSE.max(PAUSE_PER_MEMBER * self.own.expect);
         let (mut looks, mut pause) = (0, FIRST_PAUSE);
         loop {
+            let is_alone = self.own.expect == 1;
+            let has_claim = self.state.borrow().instance.is_some();
+            if self.revision.is_none() && has_claim && !is_alone {
+                self.note(None).await;
+            }
+            // Nothing is waited for between these and what is decided from them.
             let members = self.members.borrow_and_update().clone();
             let state = self.state.borrow_and_update().clone();
             self.instance = state.instance.clone().unwrap_or_default();
-            let is_alone = self.own.expect == 1;
-            if self.revision.is_none() && !self.instance.is_empty() && !is_alone {
-                self.note(None).await;
-            }
             match decide(&self.instance, self.own, &members, self.last.as_ref()) {
                 Decision::Start => {
                     if let Some(roster) = self.last.clone() {

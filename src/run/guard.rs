@@ -28,13 +28,25 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep_until};
 
 use super::descendants::{reap, signal_all};
+use super::signals::listen;
 use super::status;
 use crate::clock::BootTime;
 use crate::console::complain;
 use crate::reason;
 
 /// How long before the end of the claim everything is killed.
-const KILL_MARGIN: Duration = Duration::from_millis(500);
+pub(super) const KILL_MARGIN: Duration = Duration::from_millis(500);
+
+/// These reach the command as well where they come from a terminal; it decides what they mean. The
+/// guard goes on: also a command that was stopped with Ctrl-Z ends in time.
+const LEFT_TO_THE_COMMAND: [i32; 6] = [
+    nix::libc::SIGHUP,
+    nix::libc::SIGINT,
+    nix::libc::SIGQUIT,
+    nix::libc::SIGTERM,
+    nix::libc::SIGTSTP,
+    nix::libc::SIGTTIN,
+];
 
 /// How often what does not want to end is killed again.
 const AGAIN: Duration = Duration::from_millis(20);
@@ -65,15 +77,7 @@ pub(crate) fn guard(options: &GuardOptions) -> u8 {
 async fn run(options: &GuardOptions) -> io::Result<u8> {
     prctl::set_child_subreaper(true)?;
     let control = control(options.control)?;
-    // These reach the command as well where they come from a terminal; it decides what they mean.
-    for kind in [
-        SignalKind::interrupt(),
-        SignalKind::quit(),
-        SignalKind::hangup(),
-        SignalKind::terminate(),
-    ] {
-        drop(signal(kind)?);
-    }
+    drop(listen(&LEFT_TO_THE_COMMAND)?);
     let mut children = signal(SignalKind::child())?;
     let deadline = Deadline::new()?;
     let Some((program, arguments)) = options.command.split_first() else {
@@ -185,8 +189,10 @@ impl Guard {
     fn obey(&mut self, line: &str) -> io::Result<()> {
         match line.split_once(' ') {
             Some(("until", text)) => {
-                self.until = text.parse().ok().map(BootTime::from_nanoseconds);
-                self.arm()?;
+                if let Ok(until) = text.parse() {
+                    self.until = Some(BootTime::from_nanoseconds(until));
+                    self.arm()?;
+                }
             }
             Some(("signal", text)) => {
                 let signal = text.parse::<i32>().ok().map(Signal::try_from);
@@ -219,8 +225,11 @@ impl Guard {
         self.deadline.set(None)?;
         self.is_late = self.ended.is_none();
         let left = until.before(KILL_MARGIN).since(BootTime::now());
-        complain("callsign: the claim could not be kept: the command is ended");
         self.stop(left.min(self.grace));
+        // Nobody may be reading it, and the command must be killed all the same.
+        std::thread::spawn(|| {
+            complain("callsign: the claim could not be kept: the command is ended");
+        });
         Ok(())
     }
 
@@ -232,10 +241,13 @@ impl Guard {
             return;
         }
         self.kill_at = Some(kill_at);
-        if self.ended.is_none() {
-            let _ = kill(self.command, Signal::SIGTERM);
-        } else {
-            signal_all(Signal::SIGTERM);
+        // What is stopped hears nothing until it goes on.
+        for signal in [Signal::SIGTERM, Signal::SIGCONT] {
+            if self.ended.is_none() {
+                let _ = kill(self.command, signal);
+            } else {
+                signal_all(signal);
+            }
         }
     }
 }

@@ -34,13 +34,14 @@ use std::time::Duration;
 
 use nix::sys::prctl;
 use tempfile::NamedTempFile;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use self::command::Command;
 use self::gang::{Gang, Waited};
 use self::roster::Roster;
 use self::signals::Signals;
 use self::situation::Situation;
+use crate::clock::BootTime;
 use crate::console::complain;
 use crate::identity::pool::{PoolConfig, PoolHandle};
 use crate::identity::pools::{NodeOptions, Pools, StoreConfig};
@@ -211,8 +212,11 @@ async fn perform(
     // When the command is killed by us: it has been told to end before.
     let mut kill_at: Option<Instant> = None;
     loop {
+        // When it is killed although the guard, which may be stopped, has not done it.
+        let mut late = None;
         if stops {
             let until = *deadline.borrow_and_update();
+            late = until.map(|until| until.before(guard::KILL_MARGIN / 2).since(BootTime::now()));
             if let Some(until) = until {
                 command.may_run_until(until);
             } else if end.is_none() {
@@ -228,7 +232,7 @@ async fn perform(
                 if end.is_none() && stops && handle.ownership.check().is_none() {
                     end = Some(End::Status(status::CLAIM_LOST));
                 }
-                if end.is_none() {
+                if end.is_none() && job.expect > 1 {
                     gang.ended(roster, status).await;
                 }
                 return Ok(end.unwrap_or(End::Status(status)));
@@ -253,6 +257,12 @@ async fn perform(
                 if end.as_ref().is_some_and(|end| matches!(end, End::Again)) && signals::ends(signal) {
                     end = Some(End::Status(signals::status(signal)));
                 }
+            }
+            () = sleep(late.unwrap_or_default()), if late.is_some() && kill_at.is_none() => {
+                progress::claim_lost(Duration::ZERO);
+                command.kill();
+                end = Some(End::Status(status::CLAIM_LOST));
+                kill_at = Some(Instant::now() + LATE);
             }
             () = sleep_until(kill_at.unwrap_or_else(Instant::now)), if kill_at.is_some() => {
                 command.kill();

@@ -21,13 +21,7 @@ pub(super) struct Signals(Vec<(i32, Signal)>);
 
 impl Signals {
     pub(super) fn new() -> io::Result<Self> {
-        let listen = |number: i32| Ok((number, signal(SignalKind::from_raw(number))?));
-        Ok(Self(
-            PASSED_ON
-                .into_iter()
-                .map(listen)
-                .collect::<io::Result<_>>()?,
-        ))
+        Ok(Self(listen(&PASSED_ON)?))
     }
 
     /// The next one.
@@ -42,6 +36,27 @@ impl Signals {
         })
         .await
     }
+}
+
+/// Listens to signals, except for those that whoever has started this process wants ignored
+/// (`nohup`, a shell's `&`): whoever listens takes that from the command as well, which has the
+/// default instead.
+pub(super) fn listen(signals: &[i32]) -> io::Result<Vec<(i32, Signal)>> {
+    let ignored = ignored(&std::fs::read_to_string("/proc/self/status")?);
+    let heard = signals
+        .iter()
+        .filter(|&&number| ignored & (1 << (number - 1)) == 0);
+    heard
+        .map(|&number| Ok((number, signal(SignalKind::from_raw(number))?)))
+        .collect()
+}
+
+/// The signals that a process ignores, a bit for each, by its `/proc/PID/status`.
+fn ignored(status: &str) -> u64 {
+    let mut lines = status.lines();
+    let mask = lines.find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or_default()
 }
 
 /// Whether a signal asks to end.

@@ -1,6 +1,7 @@
 //! `callsign run`: commands under names, with real processes.
 
 mod fleet;
+mod guarding;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -45,6 +46,11 @@ impl Jobs {
     }
 
     fn start_words(&self, flags: &str, words: &[&str]) -> Running {
+        Running::start(&mut self.command(flags, words))
+    }
+
+    /// The program with these flags, which runs these words.
+    fn command(&self, flags: &str, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_callsign"));
         command
             .arg("run")
@@ -53,13 +59,19 @@ impl Jobs {
             .arg(self.path("state"))
             .args(flags.split_whitespace())
             .arg("--")
-            .args(words)
+            .args(words);
+        self.surroundings(&mut command);
+        command
+    }
+
+    /// Lets a program run in the folder.
+    fn surroundings<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command
             .env("CALLSIGN_STORE", &self.store)
             .env_remove("CALLSIGN_LOG")
             .env("HOME", self.folder.path())
             .current_dir(self.folder.path())
-            .stdin(std::process::Stdio::null());
-        Running::start(&mut command)
+            .stdin(std::process::Stdio::null())
     }
 
     /// What a command has written into a file, once it has.
