@@ -191,9 +191,9 @@ pub(super) struct Run {
     #[arg(long, value_name = "DURATION|off", default_value = "10m", value_parser = sticky)]
     pub(super) sticky: Sticky,
 
-    /// How long the command may take to end after SIGTERM
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
-    pub(super) grace: Duration,
+    /// How long the command may take to end after SIGTERM [default: a sixth of --ttl]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(super) grace: Option<Duration>,
 
     /// What happens to the command when the name cannot be kept
     #[arg(long, value_name = "WHAT", default_value = "stop")]

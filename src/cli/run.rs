@@ -7,7 +7,7 @@ use super::pool::pool;
 use crate::console::complain;
 use crate::identity::address::AddressSelection;
 use crate::identity::pool::PoolConfig;
-use crate::identity::pools::NodeOptions;
+use crate::identity::pools::{NodeOptions, StoreConfig};
 use crate::run::{self, FAILED, GuardOptions, Job, Policies, Word};
 
 /// Runs the command; returns the exit status.
@@ -34,11 +34,10 @@ fn job(flags: &Run) -> Result<Job, String> {
             "--expect {expect}: the pool has only {limit} names: raise its limit"
         )));
     }
-    if flags.on_claim_loss == OnClaimLoss::Stop && flags.grace > flags.ttl / 2 {
-        let (grace, ttl) = (flags.grace, flags.ttl);
-        return Err(error(format!(
-            "--grace {grace:?}: the command must have ended before the claim does, so it is half of --ttl ({ttl:?}) at most"
-        )));
+    let grace = flags.grace.unwrap_or(flags.ttl / 6);
+    // In the local store nothing ends by time.
+    if matches!(store, StoreConfig::Etcd(_)) && flags.on_claim_loss == OnClaimLoss::Stop {
+        check_times(flags.ttl, grace).map_err(error)?;
     }
     let words = flags.command.iter().map(|word| Word::parse(word));
     let command = words.collect::<Result<Vec<_>, _>>().map_err(error)?;
@@ -69,12 +68,31 @@ fn job(flags: &Run) -> Result<Job, String> {
             stop_on_claim_loss: flags.on_claim_loss == OnClaimLoss::Stop,
             on_member_loss: flags.on_member_loss,
         },
-        grace: flags.grace,
+        grace,
         frameworks: flags.frameworks.clone(),
         port: flags.port,
         by_name: flags.by_name,
         command,
     })
+}
+
+/// The shortest life of a name whose command is ended in time.
+const LEAST_TTL: Duration = Duration::from_secs(5);
+
+/// Checks that a command that must have ended before its claim is not told to end between two
+/// renewals, which are a third of the life of a name apart, not even where one of them fails.
+fn check_times(ttl: Duration, grace: Duration) -> Result<(), String> {
+    if ttl < LEAST_TTL {
+        return Err(format!(
+            "--ttl {ttl:?}: the command must end before the name does, which takes {LEAST_TTL:?} at least"
+        ));
+    }
+    if grace > ttl / 4 {
+        return Err(format!(
+            "--grace {grace:?}: the command must have ended before the name does, so it is a quarter of --ttl ({ttl:?}) at most"
+        ));
+    }
+    Ok(())
 }
 
 /// Guards a command; returns its exit status.

@@ -98,6 +98,9 @@ pub(super) struct Waiting {
 
 /// Decides for the claim `instance`, which has said `own` of itself, whether the copy of the store
 /// shows that already or not.
+///
+/// Of a copy that lags behind no more follows than that one waits: whoever is busy shows in it
+/// sooner than that it is ready again.
 pub(super) fn decide(
     instance: &str,
     own: Readiness,
@@ -108,6 +111,8 @@ pub(super) fn decide(
         return alone(instance, own, members);
     }
     let generation = last.map_or(0, |roster| roster.generation);
+    // What comes after it: somebody may have deleted the last roster, or damaged it.
+    let mut newest = generation.max(own.after);
     let mut waiting = Waiting::default();
     let mut ready = Vec::new();
     let mut is_ready = false;
@@ -123,6 +128,7 @@ pub(super) fn decide(
             waiting.busy.push(entry.slot);
         } else if readiness.expect == own.expect {
             is_ready |= member.instance == instance;
+            newest = newest.max(readiness.after);
             waiting.ready.push(entry.slot);
             ready.push(member);
         } else {
@@ -134,8 +140,10 @@ pub(super) fn decide(
     if is_in && generation > own.after {
         return Decision::Start;
     }
+    // A copy that is older than the last roster does not show who of that is busy.
+    let lags = last.is_some_and(|roster| members.revision < roster.newest());
     let wanted = usize::try_from(own.expect).unwrap_or(usize::MAX);
-    if !is_ready || !waiting.busy.is_empty() || ready.len() < wanted {
+    if lags || !is_ready || !waiting.busy.is_empty() || ready.len() < wanted {
         return Decision::Wait(waiting);
     }
     ready.truncate(wanted);
@@ -143,7 +151,7 @@ pub(super) fn decide(
         // Enough others have lower slots: it is theirs to begin.
         return Decision::Wait(waiting);
     }
-    Decision::Propose(Roster::new(generation + 1, instance, ready))
+    Decision::Propose(Roster::new(newest.saturating_add(1), instance, ready))
 }
 
 /// Starts once the copy of the store shows our claim.
@@ -181,6 +189,9 @@ impl Roster {
 }
 
 #[cfg(test)]
+mod simulation;
+
+#[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
@@ -189,7 +200,7 @@ mod tests {
     use crate::identity::record::{Member, Record};
     use crate::store::{Feed, Listing};
 
-    fn entry(slot: Slot, instance: &str, gang: Option<&str>) -> Entry {
+    pub(super) fn entry(slot: Slot, instance: &str, gang: Option<&str>) -> Entry {
         let gang = gang.map(|text| (GANG.to_owned(), text.to_owned()));
         Entry {
             slot,
@@ -329,6 +340,37 @@ mod tests {
         };
         let decision = decide("a", ready, &members(&[a, b]), Some(&frozen));
         assert!(matches!(decision, Decision::Wait(_)), "{decision:?}");
+    }
+
+    /// If this fails, two jobs of one pool run at the same time: a member that hears late of others
+    /// freezes a roster while these run theirs.
+    #[test]
+    fn nobody_proposes_from_a_copy_that_is_older_than_the_roster() {
+        let a = entry(101, "a", Some("2 after 0"));
+        let b = entry(102, "b", Some("2 after 0"));
+        let ready = [
+            entry(3, "c", Some("2 after 0")),
+            entry(4, "d", Some("2 after 0")),
+        ];
+        let frozen = roster(1, &[a, b]);
+        let decision = decide("c", FRESH, &members(&ready), Some(&frozen));
+        assert!(matches!(decision, Decision::Wait(_)), "{decision:?}");
+    }
+
+    /// If this fails, members that have stopped their command wait for ever after somebody has
+    /// deleted the roster.
+    #[test]
+    fn generations_grow_without_the_last_roster_too() {
+        let a = entry(1, "a", Some("2 after 3"));
+        let b = entry(2, "b", Some("2 after 4"));
+        let ready = Readiness {
+            expect: 2,
+            after: 3,
+        };
+        let Decision::Propose(next) = decide("a", ready, &members(&[a, b]), None) else {
+            panic!("two are ready");
+        };
+        assert_eq!(next.generation, 5);
     }
 
     /// If this fails, people see a member waiting whose command runs, or the other way round.

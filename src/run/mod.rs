@@ -220,8 +220,8 @@ async fn perform(
             if let Some(until) = until {
                 command.may_run_until(until);
             } else if end.is_none() {
-                progress::claim_lost(job.grace);
                 command.stop();
+                progress::claim_lost(job.grace);
                 end = Some(End::Status(status::CLAIM_LOST));
                 kill_at = Some(Instant::now() + job.grace + LATE);
             }
@@ -245,8 +245,8 @@ async fn perform(
             }
             lost = gang.lost(roster), if end.is_none() && job.policies.on_member_loss != OnMemberLoss::Continue => {
                 let again = job.policies.on_member_loss == OnMemberLoss::Restart;
-                progress::member_lost(&lost, again);
                 command.stop();
+                progress::member_lost(&lost, again);
                 end = Some(if again { End::Again } else { End::Status(status::MEMBER_LOST) });
                 kill_at = Some(Instant::now() + job.grace + LATE);
             }
@@ -259,8 +259,8 @@ async fn perform(
                 }
             }
             () = sleep(late.unwrap_or_default()), if late.is_some() && kill_at.is_none() => {
-                progress::claim_lost(Duration::ZERO);
                 command.kill();
+                progress::claim_lost(Duration::ZERO);
                 end = Some(End::Status(status::CLAIM_LOST));
                 kill_at = Some(Instant::now() + LATE);
             }

@@ -314,7 +314,19 @@ fn every_reason_has_an_exit_status_and_a_word() {
         ),
         ("--pattern worker.tf.local.", &["true"], 125, "{{.ID}}"),
         ("--store ftp://x", &["true"], 125, "--store"),
-        ("--ttl 10s --grace 6s", &["true"], 125, "--grace 6s"),
+        (
+            "--store http://localhost:1 --ttl 8s --grace 3s",
+            &["true"],
+            125,
+            "--grace 3s",
+        ),
+        (
+            "--store http://localhost:1 --ttl 4s",
+            &["true"],
+            125,
+            "--ttl 4s",
+        ),
+        ("--ttl 4s --grace 10s", &["true"], 0, ""),
         ("", &["echo", "{{.Rnk}}"], 125, "{{.Rnk}}"),
         ("", &[], 2, "<COMMAND>"),
     ] {
