@@ -2,6 +2,10 @@
 //!
 //! The tests share one engine, so each has names of its own for containers and networks.
 
+mod life;
+mod names;
+mod networks;
+
 use std::net::SocketAddr;
 
 use crate::docker::{is_as_expected, now, until};

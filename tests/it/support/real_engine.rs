@@ -5,9 +5,12 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, setns};
 
+use super::BOUND;
 use super::run::{output, wait};
 
 /// An engine that this process has started. Whatever it runs ends when it is dropped, and when this
@@ -113,6 +116,19 @@ impl RealEngine {
     /// A part of what `docker inspect` says, as a Go template asks for it.
     pub(crate) fn inspect(&self, container: &str, template: &str) -> String {
         self.docker(&["inspect", "--format", template, container])
+    }
+
+    /// Waits until `docker inspect` says so, which may take a moment.
+    pub(crate) fn inspect_until(&self, container: &str, template: &str, expected: &str) {
+        let end = Instant::now() + BOUND;
+        loop {
+            let said = self.inspect(container, template);
+            if said == expected {
+                return;
+            }
+            assert!(Instant::now() < end, "{container} is still {said}");
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// The address of a container in a network.
