@@ -133,7 +133,7 @@ impl Client {
         &self.0.engine
     }
 
-    /// Gets an object; [`None`] where there is none (404).
+    /// Gets an object; [`None`] where there is none: 404, or what Podman says instead.
     ///
     /// # Errors
     ///
@@ -192,6 +192,12 @@ impl Inner {
                 answer.drain().await;
                 self.keep(sender);
                 return Ok(None);
+            }
+            if answer.response.status() == StatusCode::INTERNAL_SERVER_ERROR {
+                let error = answer.refusal().await;
+                // Podman says so of a container that is removed while it is looked at.
+                let is_gone = is_inspection(path) && error.0.contains("no such container");
+                return if is_gone { Ok(None) } else { Err(error) };
             }
             let bytes = answer.read().await?;
             self.keep(sender);
@@ -349,6 +355,11 @@ impl Answer<'_> {
             "the engine at {endpoint} refuses ({status}): {said}"
         ))
     }
+}
+
+/// Whether one container is asked about. A list that fails is no empty list.
+fn is_inspection(path: &str) -> bool {
+    path.contains("/containers/") && !path.ends_with("/containers/json")
 }
 
 /// Begins to speak HTTP over a stream.

@@ -320,7 +320,8 @@ fn broken_streams_are_opened_anew() {
 }
 
 /// If this fails, one container that the engine cannot show costs the others their names, or is
-/// forgotten although the engine shows it a moment later.
+/// forgotten although the engine shows it a moment later; or one that was removed while it was
+/// looked at is complained of.
 #[test]
 fn an_unreadable_container_costs_nobody_else_a_name() {
     let engine = Engine::start(Dialect::DEBIAN);
@@ -328,11 +329,15 @@ fn an_unreadable_container_costs_nobody_else_a_name() {
         engine.fault(name, Some(fault));
         engine.run(Container::new(name).network("bridge", "127.0.1.9", &[]));
     }
+    engine.fault("removed", Some(Fault::Removed));
+    let removed = engine.run(Container::new("removed"));
     engine.run(Container::new("good").network("bridge", "127.0.1.1", &[]));
     let callsign = beside(&engine);
     now(&callsign, "good", &["127.0.1.1"]);
     now(&callsign, "broken", &[]);
     callsign.says("cannot be inspected");
+    let said = callsign.said();
+    assert!(!said.contains(&removed[..12]), "{said}");
     // Nothing happens to it, it only can be read again.
     engine.fault("broken", None);
     until(&callsign, "broken", &["127.0.1.9"]);

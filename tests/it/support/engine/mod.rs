@@ -55,6 +55,8 @@ pub(crate) enum Fault {
     Broken,
     /// 404.
     Missing,
+    /// 500, as Podman says it of a container that is removed while it is looked at.
+    Removed,
     /// No answer until the fault is taken away.
     Held,
 }
@@ -396,6 +398,14 @@ impl State {
                 let fault = container.and_then(|it| self.faults.get(&it.name));
                 match (container, fault) {
                     (_, Some(Fault::Broken)) => (500, json!({"message": "layer not known"})),
+                    (Some(it), Some(Fault::Removed)) => {
+                        let message = format!("looking up {}: no such container", it.id);
+                        let cause = "no such container";
+                        (
+                            500,
+                            json!({"cause": cause, "message": message, "response": 500}),
+                        )
+                    }
                     (Some(container), None | Some(Fault::Held)) => {
                         (200, json::detail(container, dialect))
                     }
