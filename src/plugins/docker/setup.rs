@@ -1,5 +1,8 @@
 //! From a `docker` directive to what it says.
 
+mod share;
+mod words;
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,21 +10,18 @@ use std::time::Duration;
 use answer::Name;
 use corefile::{Diagnostic, Diagnostics, Directive, Token};
 
-use super::super::store::StoreOptions;
 use super::super::zones::{Fallthrough, Zones};
 use super::super::{BlockDraft, Definition, Setup};
 use super::{AnswerOptions, Audience, Options};
 use crate::config;
-use crate::docker::names::{
-    Compat, HealthPolicy, NameOptions, NameTemplate, NetworkRule, Pointer, Source,
-};
+use crate::docker::names::{HealthPolicy, NameOptions, NetworkRule, Pointer, Source};
 use crate::docker::places::ThisMachine;
-use crate::docker::share::ShareOptions;
 use crate::docker::survey::Survey;
 use crate::docker::{Endpoint, Pace, Places, TlsFiles};
 use crate::identity::address::AddressSelection;
-use crate::networks::Network;
-use crate::store::etcd::Layout;
+
+use share::routed;
+use words::{COMPAT, OPTIONS, seconds, sources, template};
 
 /// See [`super`].
 pub const DOCKER: Definition = Definition {
@@ -61,57 +61,6 @@ docker [ZONES...] {
 }",
     setup,
 };
-
-/// For how long what is shared outlives a host that is gone without a word, unless it is said.
-const SHARE_TTL: Duration = Duration::from_secs(10);
-
-const OPTIONS: &[&str] = &[
-    "endpoint",
-    "tls",
-    "names",
-    "name",
-    "label_prefix",
-    "compat",
-    "bare",
-    "fqdn",
-    "networks",
-    "view",
-    "host_address",
-    "published",
-    "expose",
-    "ttl",
-    "negative_ttl",
-    "stale",
-    "health",
-    "paused",
-    "order",
-    "ptr",
-    "resync",
-    "reconnect",
-    "share",
-    "routed",
-    "fallthrough",
-];
-
-const SOURCES: &[(&str, Source)] = &[
-    ("name", Source::Name),
-    ("hostname", Source::Hostname),
-    ("alias", Source::Alias),
-    ("compose", Source::Compose),
-    ("id", Source::Id),
-    ("image", Source::Image),
-    ("label", Source::Label),
-    ("network", Source::Network),
-    ("twin", Source::Twin),
-];
-
-const COMPAT: &[(&str, Compat)] = &[
-    ("dnsdock", Compat::Dnsdock),
-    ("coredns", Compat::Coredns),
-    ("registrator", Compat::Registrator),
-    ("dps", Compat::Dps),
-    ("resolvable", Compat::Resolvable),
-];
 
 fn setup(setup: &mut Setup<'_>) {
     if let [first, second, ..] = setup.directives {
@@ -362,54 +311,6 @@ impl<'r> Reader<'r> {
         Ok(())
     }
 
-    /// Where and how containers are shared.
-    fn share(&mut self) -> Option<ShareOptions> {
-        let Some(line) = self.share else {
-            for (word, _) in &self.routed {
-                let error = Diagnostic::error(word.span, "`routed` is about other hosts");
-                let help = "add `share etcd URL...` or leave it out";
-                self.found
-                    .push(error.label("nothing is shared with any").help(help));
-            }
-            return None;
-        };
-        const OPTIONS: &[&str] = &["credentials", "tls", "prefix", "ttl"];
-        let mut store = StoreOptions::default();
-        let mut ttl = SHARE_TTL;
-        let placed = store.place(line, "share etcd URL... | local [PATH]");
-        let is_placed = placed.is_ok();
-        self.found.keep(placed);
-        let mut seen: Vec<&Directive> = Vec::new();
-        for option in line.options() {
-            if let Some(first) = seen.iter().find(|it| it.name() == option.name()) {
-                self.found.push(option.repeated(first));
-                continue;
-            }
-            seen.push(option);
-            let read = option.no_block(option.name()).and_then(|()| {
-                if option.name() != "ttl" {
-                    return store.option(option, OPTIONS);
-                }
-                let range = Duration::from_secs(1)..=Duration::from_secs(3600);
-                ttl = option.one_argument("ttl DURATION")?.duration(range)?;
-                Ok(())
-            });
-            self.found.keep(read);
-        }
-        if !is_placed {
-            return None;
-        }
-        if let Some(path) = &store.path {
-            store.path = Some(self.block.root.join(path));
-        }
-        let is_etcd = store.endpoints.is_some();
-        let help = "share in etcd: `share etcd URL...`";
-        let (layout, what) = (Layout::Native, "sharing");
-        let store = store.config(is_etcd, layout, &line.name, what, help, self.found)?;
-        let routed = self.routed.iter().map(|(_, rule)| rule.clone()).collect();
-        Some(ShareOptions { store, ttl, routed })
-    }
-
     /// A file that must be there.
     fn file(&self, word: &Token) -> Result<PathBuf, Diagnostic> {
         let path = self.block.path(&word.text);
@@ -462,42 +363,4 @@ impl<'r> Reader<'r> {
         }
         Some(engines)
     }
-}
-
-/// A network that other hosts reach.
-fn routed(word: &Token) -> Result<NetworkRule, Diagnostic> {
-    let rule = NetworkRule::parse(&word.text);
-    let label = match word.text.as_str() {
-        _ if rule.excluded => "which networks are meant is said, not which are not",
-        text if text.contains('/') && Network::parse(text).is_none() => {
-            "expected a name, or an address and a length: `10.0.0.0/8`"
-        }
-        _ => return Ok(rule),
-    };
-    let error = Diagnostic::error(word.span, format!("{} is no network", word.shown()));
-    Err(error.label(label))
-}
-
-fn sources(words: &[Token]) -> Result<BTreeSet<Source>, Diagnostic> {
-    words
-        .iter()
-        .map(|word| word.one_of("source of names", SOURCES))
-        .collect()
-}
-
-fn seconds(option: &Directive, syntax: &str) -> Result<u32, Diagnostic> {
-    option.one_argument(syntax)?.integer(0..=3600)
-}
-
-fn template(word: &Token) -> Result<NameTemplate, Diagnostic> {
-    NameTemplate::parse(&word.text).map_err(|error| {
-        let mut span = word.span;
-        // A quoted word has other places in the file than in its text.
-        if !word.quoted && word.text.len() == (span.end - span.start) as usize {
-            span.start += error.offset as u32;
-            span.end = span.start + error.length.max(1) as u32;
-        }
-        Diagnostic::error(span, format!("{} is no template of a name", word.shown()))
-            .label(error.to_string())
-    })
 }
