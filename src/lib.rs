@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod admin;
+pub mod by_zone;
 pub mod cli;
 pub mod clock;
 mod cluster;

@@ -1,22 +1,18 @@
 //! Where a query goes: from the name asked to the server block that serves its zone.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use answer::{Class, LookupName, Name, Query, RecordType};
-use foldhash::fast::RandomState;
 
+use crate::by_zone::ByZone;
 use crate::metrics::Meter;
 use crate::plugins::{Chain, Client, Incoming, Timeouts};
 
 /// The zones that are served at one address. Never changed: a reload puts another in its place.
 #[derive(Debug, Default)]
 pub struct Routes {
-    /// By the zone's name in wire form and lower case: one route, or several of which each but the
-    /// last is for some queries only.
-    zones: HashMap<Box<[u8]>, Vec<Route>, RandomState>,
-    /// Bit N is set where a zone has N labels, so that a look-up skips lengths that nobody has.
-    depths: u128,
+    /// One route, or several of which each but the last is for some queries only.
+    zones: ByZone<Vec<Route>>,
     /// Counts the queries that are for no zone.
     unrouted: Option<Arc<Meter>>,
     /// What connections may take.
@@ -44,15 +40,12 @@ impl Routes {
 
     /// Has the queries for a zone go to these plugins.
     pub(crate) fn add(&mut self, zone: &Name, chain: Arc<Chain>) {
-        // A name has at most 127 labels.
-        self.depths |= 1 << zone.label_count().min(127);
-        let of_zone = self.zones.entry(zone.as_wire().into());
-        of_zone.or_default().push(Route { chain, meter: None });
+        self.zones.entry(zone).push(Route { chain, meter: None });
     }
 
     /// Has the queries for a zone be counted that a block of it gets.
     pub fn measure(&mut self, zone: &Name, chain: &Arc<Chain>, meter: Meter) {
-        let mut routes = self.zones.get_mut(zone.as_wire()).into_iter().flatten();
+        let mut routes = self.zones.get_mut(zone).into_iter().flatten();
         if let Some(route) = routes.find(|route| Arc::ptr_eq(&route.chain, chain)) {
             route.meter = Some(Arc::new(meter));
         }
@@ -89,29 +82,22 @@ impl Routes {
         classes.then_some(route)
     }
 
-    /// DS records stand on the parent's side of a zone cut (RFC 4035 §2.4), so a DS query for a
-    /// zone of ours goes to the zone above it where that is served too.
     fn by_zone(
         &self,
         name: &LookupName,
         qtype: RecordType,
         admits: impl Fn(&Chain) -> bool,
     ) -> Option<&Route> {
-        let labels = name.label_count();
-        let above = usize::from(qtype == RecordType::DS);
-        let zone = |index: usize| {
-            let possible = self.depths >> (labels - index) & 1 == 1;
-            possible
-                .then(|| self.zones.get(name.suffix(index)))
-                .flatten()
-                .and_then(|routes| routes.iter().find(|route| admits(&route.chain)))
-        };
-        (above..=labels).chain(0..above).find_map(zone)
+        let admits = |route: &&Route| admits(&route.chain);
+        self.zones
+            .find(name, qtype, |routes| routes.iter().find(admits))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
 
     /// Routes in which each zone has a chain of its own, and the chains by zone.

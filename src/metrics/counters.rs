@@ -34,9 +34,7 @@ impl Counters {
 
     /// Adds to a number.
     pub fn add(&self, number: usize, more: u64) {
-        if let Some(cell) = self.cell(number, this_thread()) {
-            cell.fetch_add(more, Ordering::Relaxed);
-        }
+        self.own().add(number, more);
     }
 
     /// Adds one to a number.
@@ -44,20 +42,46 @@ impl Counters {
         self.add(number, 1);
     }
 
+    /// The numbers of the thread that calls, for who adds to several.
+    pub fn own(&self) -> Own<'_> {
+        Own(self.of_thread(this_thread()))
+    }
+
     /// The sum of what all threads have added to a number; it wraps round after 2⁶⁴.
     #[must_use]
     pub fn total(&self, number: usize) -> u64 {
-        let cells = (0..threads()).filter_map(|thread| self.cell(number, thread));
+        let cells = (0..threads()).filter_map(|thread| cell(self.of_thread(thread), number));
         cells.fold(0, |sum, cell| {
             sum.wrapping_add(cell.load(Ordering::Relaxed))
         })
     }
 
-    fn cell(&self, number: usize, thread: usize) -> Option<&AtomicU64> {
-        let line = number / PER_LINE;
+    fn of_thread(&self, thread: usize) -> &[Line] {
         let own = thread * self.lines_per_thread..(thread + 1) * self.lines_per_thread;
-        self.lines.get(own)?.get(line)?.0.get(number % PER_LINE)
+        self.lines.get(own).unwrap_or_default()
     }
+}
+
+/// The numbers of one thread, made by [`Counters::own`].
+#[derive(Clone, Copy, Debug)]
+pub struct Own<'c>(&'c [Line]);
+
+impl Own<'_> {
+    /// Adds to a number.
+    pub fn add(self, number: usize, more: u64) {
+        if let Some(cell) = cell(self.0, number) {
+            cell.fetch_add(more, Ordering::Relaxed);
+        }
+    }
+
+    /// Adds one to a number.
+    pub fn count(self, number: usize) {
+        self.add(number, 1);
+    }
+}
+
+fn cell(lines: &[Line], number: usize) -> Option<&AtomicU64> {
+    lines.get(number / PER_LINE)?.0.get(number % PER_LINE)
 }
 
 /// How many threads have numbers of their own: the UDP workers of an address, and those of the
@@ -104,7 +128,7 @@ impl Distribution {
     }
 
     /// Counts a value.
-    pub fn observe(&self, counters: &Counters, value: u64) {
+    pub fn observe(&self, counters: Own<'_>, value: u64) {
         let bucket = self.bounds.partition_point(|bound| *bound < value);
         counters.count(self.first + bucket);
         counters.add(self.first + self.bounds.len() + 1, value);

@@ -126,7 +126,7 @@ impl Meter {
             Transport::Tcp => 1,
         };
         let family = usize::from(client.peer.is_ipv6());
-        let all = &self.all;
+        let all = self.all.own();
         all.count(rtype.unwrap_or(TYPES.len()) * 4 + transport * 2 + family);
         if query.edns.is_some_and(|edns| edns.dnssec_ok) {
             all.count(DNSSEC_OK);

@@ -12,7 +12,7 @@ mod scrape;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, Weak};
 
-pub use counters::{Counters, Distribution};
+pub use counters::{Counters, Distribution, Own};
 pub use meter::{Meter, Reached};
 pub use scrape::{Family, Kind, Scrape};
 

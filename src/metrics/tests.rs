@@ -37,7 +37,7 @@ fn the_text_is_as_prometheus_has_it() {
     };
     let counters = Counters::new(1 + Distribution::cells(&[10, 20]));
     for value in [10, 11, 21] {
-        distribution.observe(&counters, value);
+        distribution.observe(counters.own(), value);
     }
     scrape.histogram(&BYTES, &[], &counters, &distribution);
     scrape.counter(&NUMBERS, &[("of", "a\"b\\c\nd")], 1);

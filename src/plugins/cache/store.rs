@@ -2,6 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use quick_cache::sync::Cache;
 use quick_cache::{DefaultHashBuilder, Equivalent, Lifecycle, OptionsBuilder, Weighter};
@@ -45,6 +46,9 @@ impl Equivalent<Stored> for KeyRef<'_> {
 /// One table: so many entries, or so many times [`ENTRY_OCTETS`] octets, whatever is less.
 pub(super) struct Store {
     table: Cache<Stored, Arc<Entry>, Weight, DefaultHashBuilder, Evictions>,
+    /// Whether anything was ever put into it. Where all answers are this server's own nothing is,
+    /// and a look-up need not even hash the question.
+    is_used: AtomicBool,
 }
 
 impl Store {
@@ -62,12 +66,16 @@ impl Store {
             .unwrap_or_else(|_| unreachable!("all that has no default is given"));
         Self {
             table: Cache::with_options(options, Weight, DefaultHashBuilder::default(), Evictions),
+            is_used: AtomicBool::new(false),
         }
     }
 
     /// The entry with this key.
     pub(super) fn get(&self, key: KeyRef<'_>) -> Option<Arc<Entry>> {
-        self.table.get(&key)
+        self.is_used
+            .load(Ordering::Relaxed)
+            .then(|| self.table.get(&key))
+            .flatten()
     }
 
     /// Keeps an entry. Gives how many had to go for it; itself, if it is too large.
@@ -75,6 +83,7 @@ impl Store {
         let mut evicted = Evicted::default();
         let key = Stored(entry.clone());
         self.table.insert_with_lifecycle(key, entry, &mut evicted);
+        self.is_used.store(true, Ordering::Relaxed);
         evicted.0.len()
     }
 

@@ -70,7 +70,7 @@ impl UpstreamCounts {
     pub(super) fn replied(&self, rcode: Rcode, after: Duration) {
         let code = CODES.iter().position(|code| *code == rcode);
         let micros = u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
-        durations(code.unwrap_or(CODES.len())).observe(&self.0, micros);
+        durations(code.unwrap_or(CODES.len())).observe(self.0.own(), micros);
     }
 
     /// A check has failed.

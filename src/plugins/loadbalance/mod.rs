@@ -47,7 +47,8 @@ impl Plugin for LoadBalance {
 
     fn response(&self, exchange: &mut Exchange<'_, '_>) -> After {
         let transfer = matches!(exchange.query.qtype, RecordType::AXFR | RecordType::IXFR);
-        if exchange.reply.rcode() == Rcode::NOERROR && !transfer {
+        let reply = &exchange.reply;
+        if reply.rcode() == Rcode::NOERROR && reply.has_neighbours() && !transfer {
             self.order(&mut exchange.reply, exchange.rotation);
         }
         After::Done

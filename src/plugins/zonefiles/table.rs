@@ -1,34 +1,28 @@
 //! The zone that a name lies in.
 
-use std::collections::HashMap;
-
 use answer::{LookupName, Name, RecordType, Zone};
 
-/// Zones by their names. A change is another table; the zones themselves are shared.
+use crate::by_zone::ByZone;
+
+/// Zones by their names; [`None`] for one whose file could not be read yet. A change is another
+/// table; the zones themselves are shared.
 #[derive(Clone, Debug, Default)]
-pub(in crate::plugins) struct Table {
-    /// By name in wire form and lower case; [`None`] for a zone whose file could not be read yet.
-    zones: HashMap<Box<[u8]>, Option<Zone>>,
-    /// Bit N is set where a zone has N labels, so that a look-up skips lengths that nobody has.
-    depths: u128,
-}
+pub(in crate::plugins) struct Table(ByZone<Option<Zone>>);
 
 impl Table {
     /// Puts a zone in place of the one with this name, if there is one.
     pub(in crate::plugins) fn set(&mut self, apex: &Name, zone: Option<Zone>) {
-        // A name has at most 127 labels.
-        self.depths |= 1 << apex.label_count().min(127);
-        self.zones.insert(apex.as_wire().into(), zone);
+        self.0.set(apex, zone);
     }
 
     /// Takes a zone out.
     pub(in crate::plugins) fn remove(&mut self, apex: &Name) {
-        self.zones.remove(apex.as_wire());
+        self.0.remove(apex);
     }
 
     /// Whether there is a zone with exactly this name, read or not.
     pub(in crate::plugins) fn has(&self, apex: &Name) -> bool {
-        self.zones.contains_key(apex.as_wire())
+        self.0.get(apex).is_some()
     }
 
     /// The zone that a name lies in: of several, the one with the most labels; for DS records, which
@@ -39,21 +33,12 @@ impl Table {
         name: &LookupName,
         rtype: RecordType,
     ) -> Option<Option<&Zone>> {
-        let labels = name.label_count();
-        let above = usize::from(rtype == RecordType::DS).min(labels);
-        let zone = |index: usize| {
-            let possible = self.depths >> (labels - index) & 1 == 1;
-            possible
-                .then(|| self.zones.get(name.suffix(index)))
-                .flatten()
-        };
-        let found = (above..=labels).chain(0..above).find_map(zone);
-        found.map(Option::as_ref)
+        self.0.find(name, rtype, |zone| Some(zone.as_ref()))
     }
 
     /// Whether all zones have been read.
     pub(in crate::plugins) fn is_whole(&self) -> bool {
-        self.zones.values().all(Option::is_some)
+        self.0.values().all(Option::is_some)
     }
 }
 

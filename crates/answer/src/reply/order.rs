@@ -105,6 +105,12 @@ impl Reply<'_> {
         }
     }
 
+    /// Whether some section has two records: without, there is nothing to be brought into an order.
+    pub fn has_neighbours(&self) -> bool {
+        let counts = self.counts;
+        counts.answer.max(counts.authority).max(counts.additional) > 1
+    }
+
     /// The owner of a set's records.
     pub fn owner_of(&self, set: &WrittenSet) -> Option<LookupName> {
         let message = self.message();

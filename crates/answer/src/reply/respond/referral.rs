@@ -32,14 +32,19 @@ impl<'z> Writer<'z> {
         // must fit. Others are a courtesy (RFC 9471 §3).
         for section in [Section::Glue, Section::Additional] {
             let mut hosts = Targets::new(RecordType::NS, first..end);
-            while let Some((host, at)) = hosts.next(reply) {
+            while let Some(at) = hosts.next(reply) {
+                let host = reply.name_at(at);
+                // By reference: such a name is long to copy.
+                let Some(host) = &host else {
+                    break;
+                };
                 if is_at_or_below(host.as_wire(), child) != (section == Section::Glue) {
                     continue;
                 }
-                for rrset in self.zone.addresses_or_glue(&host).into_iter().flatten() {
+                for rrset in self.zone.addresses_or_glue(host).into_iter().flatten() {
                     let rtype = rrset.rtype();
                     reply.records(section, Owner::At(at), rrset, 0);
-                    self.signing.additional(&host, Owner::At(at), rtype, reply);
+                    self.signing.additional(host, Owner::At(at), rtype, reply);
                 }
             }
         }

@@ -25,21 +25,26 @@ impl Writer<'_> {
             return;
         }
         let mut hosts = Targets::new(rtype, records);
-        while let Some((host, at)) = hosts.next(reply) {
-            for rrset in self.zone.addresses(&host).into_iter().flatten() {
+        while let Some(at) = hosts.next(reply) {
+            let host = reply.name_at(at);
+            // By reference: such a name is long to copy.
+            let Some(host) = &host else {
+                break;
+            };
+            for rrset in self.zone.addresses(host).into_iter().flatten() {
                 let rtype = rrset.rtype();
                 if rtype == answered_rtype && host.as_wire() == answered.as_wire() {
                     continue;
                 }
                 reply.additional(Owner::At(at), rrset);
-                self.signing.additional(&host, Owner::At(at), rtype, reply);
+                self.signing.additional(host, Owner::At(at), rtype, reply);
             }
         }
     }
 }
 
-/// Walks over records in a reply and gives each host name in them once, with its offset, so that
-/// its addresses can point to it.
+/// Walks over records in a reply and gives the offset of each host name in them once: its addresses
+/// point there.
 pub(super) struct Targets {
     /// Where in a record's data the host name stands.
     in_data: usize,
@@ -63,7 +68,8 @@ impl Targets {
         }
     }
 
-    pub(super) fn next(&mut self, reply: &Reply<'_>) -> Option<(LookupName, u16)> {
+    /// The offset of the next host name.
+    pub(super) fn next(&mut self, reply: &Reply<'_>) -> Option<u16> {
         while self.position < self.end {
             let mut reader = Reader::new(reply.out, self.position);
             reader.skip_name()?;
@@ -83,7 +89,7 @@ impl Targets {
             }
             *self.given.get_mut(self.count)? = at as u16;
             self.count += 1;
-            return Some((LookupName::from_checked(host)?, at as u16));
+            return Some(at as u16);
         }
         None
     }
