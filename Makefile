@@ -6,11 +6,12 @@ FUZZ_SECONDS ?= 60
 .DEFAULT_GOAL := help
 # What `make bench` measures: rows by commas, the seconds of each measurement, how often, beside whom.
 ROWS ?= all
-SECONDS ?= 3
-ROUNDS ?= 5
+SECONDS ?= 1
+ROUNDS ?= 3
 PEERS ?= all
+SCENES ?= all
 
-.PHONY: help run test test-cluster test-differential test-servers check fast-check instructions fuzz bench bench-herd bench-docker
+.PHONY: help run test test-cluster test-differential test-servers check fast-check instructions fuzz bench bench-upkeep bench-herd bench-docker
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +56,12 @@ bench: ## What answers cost, beside other servers; a part: make bench ROWS=zone,
 	cargo build --release -p callsign -p callsign-bench
 	"$${CARGO_TARGET_DIR:-target}/release/answers" --rows $(ROWS) --seconds $(SECONDS) --rounds $(ROUNDS) \
 		--peers $(PEERS) $(if $(filter all,$(ROWS)),--results bench/RESULTS.md)
+	$(if $(filter all,$(ROWS)),"$${CARGO_TARGET_DIR:-target}/release/upkeep" --results bench/RESULTS.md)
+
+bench-upkeep: ## What a server costs besides: TCP, standing by, a large zone, changes; some of it: SCENES=idle,tcp
+	scripts/install-test-servers bench
+	cargo build --release -p callsign -p callsign-bench
+	"$${CARGO_TARGET_DIR:-target}/release/upkeep" --scenes $(SCENES)
 
 bench-herd: ## A thousand nodes claim names at once in a real etcd
 	cargo run --release -p callsign-herd

@@ -2,11 +2,11 @@
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 use crate::Result;
@@ -18,6 +18,29 @@ const START: Duration = Duration::from_secs(120);
 
 /// How long a server may take to end when it is asked to.
 const END: Duration = Duration::from_secs(5);
+
+/// The command that starts Callsign with a Corefile on a port; its state is kept beside the file.
+#[must_use]
+pub fn callsign(server: &Path, corefile: &Path, port: u16) -> Command {
+    let mut command = Command::new(server);
+    command.arg("--conf").arg(corefile);
+    command.args(["--dns.port", &port.to_string()]);
+    command.arg("--state").arg(corefile.with_extension("state"));
+    command.env("CALLSIGN_LOG", "error");
+    command
+}
+
+/// Callsign beside this program, unless another one is named.
+///
+/// # Errors
+///
+/// This program does not know where it is.
+pub fn server(named: Option<&PathBuf>) -> Result<PathBuf> {
+    match named {
+        Some(named) => Ok(named.clone()),
+        None => Ok(std::env::current_exe()?.with_file_name("callsign")),
+    }
+}
 
 /// A server, all processes of which are killed when it goes out of sight.
 #[derive(Debug)]
@@ -112,6 +135,16 @@ impl Contestant {
         Usage::of_group(self.child.id())
     }
 
+    /// Sends its first process a signal.
+    ///
+    /// # Errors
+    ///
+    /// It is gone.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        kill(Pid::from_raw(self.child.id().cast_signed()), signal)?;
+        Ok(())
+    }
+
     /// Its first process.
     #[must_use]
     pub fn id(&self) -> u32 {
@@ -138,6 +171,8 @@ impl Drop for Contestant {
 pub struct Usage {
     /// Time on a processor, of all living threads.
     pub processor: Duration,
+    /// The same, only of those whose name begins with `udp-`: Callsign's workers.
+    pub workers: Duration,
     /// Context switches, of all living threads, of their own accord and others.
     pub switches: u64,
     /// Resident memory in KiB; what processes share is counted once.
@@ -180,7 +215,11 @@ impl Usage {
             let schedule = read("schedstat");
             let time = schedule.split_whitespace().next();
             let time = time.and_then(|word| word.parse().ok()).unwrap_or(0);
-            self.processor += Duration::from_nanos(time);
+            let time = Duration::from_nanos(time);
+            self.processor += time;
+            if read("comm").starts_with("udp-") {
+                self.workers += time;
+            }
             for line in read("status").lines() {
                 if let Some((label, value)) = line.split_once(':')
                     && label.ends_with("ctxt_switches")

@@ -1,6 +1,6 @@
 //! Measures on one machine what Callsign's answers cost: servers and questions for them, a client
-//! that asks and checks, and a table. The program is `answers`; README.md says how to run it and
-//! what the numbers mean. What claims cost is measured by the package beside it, `herd`.
+//! that asks and checks, and tables. The programs are `answers` and `upkeep`; README.md says how to
+//! run them and what the numbers mean. What claims cost is measured by the package beside it, `herd`.
 
 #![forbid(unsafe_code)]
 
@@ -10,13 +10,16 @@ pub mod contestant;
 pub mod engine;
 pub mod etcd;
 pub mod expected;
+pub mod gateway;
 pub mod machine;
 pub mod peers;
 pub mod pool;
 pub mod process;
 pub mod questions;
 pub mod rows;
+pub mod stream;
 pub mod table;
+pub mod upkeep;
 
 /// What went wrong, for the reader of the terminal.
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;

@@ -100,6 +100,12 @@ pub fn lines(row: &Row, entries: &[Entry]) -> String {
             entry.inspected,
         );
     }
+    if let [_, two, one, ..] = entries
+        && row.workers > 1
+    {
+        let ratio = two.ratio(one, |sample| sample.micros);
+        let _ = writeln!(text, "\nTwo workers ÷ one: {ratio:.2}; the aim is 1.05.");
+    }
     for entry in entries {
         for complaint in &entry.complaints {
             let _ = writeln!(text, "\n{}: {complaint}", entry.name);

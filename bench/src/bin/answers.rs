@@ -1,13 +1,14 @@
 //! What an answer costs, of Callsign and others, beside what the sockets alone cost.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use callsign_bench::Result;
 use callsign_bench::client::{Client, Content, Load};
-use callsign_bench::contestant::Contestant;
+use callsign_bench::contestant::{Contestant, callsign, server};
 use callsign_bench::etcd::{Etcd, free_port};
+use callsign_bench::gateway::Gateway;
 use callsign_bench::machine::{self, stay_on};
 use callsign_bench::peers::Peer;
 use callsign_bench::percentile;
@@ -106,6 +107,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
 }
 
 fn measure_row(arguments: &Arguments, row: &Row) -> Result<Vec<Entry>> {
+    let server = server(arguments.server.as_ref())?;
     let folder = tempfile::tempdir()?;
     let folder = folder.path();
     write_files(folder, arguments.names)?;
@@ -125,7 +127,7 @@ fn measure_row(arguments: &Arguments, row: &Row) -> Result<Vec<Entry>> {
         Beside::Nothing => {}
         Beside::Etcd => {
             let running = etcd.insert(Etcd::start()?);
-            pool::fill(running, arguments.names)?;
+            pool::fill(&Gateway::new(&running.url)?, arguments.names)?;
             changes.push(("http://localhost:2379", running.url.clone()));
         }
         Beside::Upstream => {
@@ -133,7 +135,7 @@ fn measure_row(arguments: &Arguments, row: &Row) -> Result<Vec<Entry>> {
             let text = corefile(&arguments.examples, "benchmark-zone.Corefile", &[])?;
             let path = folder.join("upstream.Corefile");
             std::fs::write(&path, text)?;
-            let command = callsign(arguments, &path, address.port())?;
+            let command = callsign(&server, &path, address.port());
             upstream = Some(Contestant::start(
                 "upstream", &command, folder, "1", address, first,
             )?);
@@ -149,7 +151,7 @@ fn measure_row(arguments: &Arguments, row: &Row) -> Result<Vec<Entry>> {
         corefile(&arguments.examples, row.corefile, &changes)?,
     )?;
     let ours = address()?;
-    let command = callsign(arguments, &path, ours.port())?;
+    let command = callsign(&server, &path, ours.port());
     let ours = start("Callsign", &command, ours, first)?;
 
     // The echo's replies are as long as ours.
@@ -161,6 +163,12 @@ fn measure_row(arguments: &Arguments, row: &Row) -> Result<Vec<Entry>> {
     let echo = start("echo", &command, at, (Content::Anything, last))?;
 
     let mut contestants = vec![echo, ours];
+    if row.workers > 1 {
+        let at = address()?;
+        let command = callsign(&server, &path, at.port());
+        let one = Contestant::start("Callsign, one worker", &command, folder, SERVER, at, first)?;
+        contestants.push(one);
+    }
     for peer in Peer::ALL.into_iter().filter(|_| row.peers) {
         let named = |it: &String| it == "all" || it.eq_ignore_ascii_case(peer.name());
         let serves = peer != Peer::Dnsmasq || row.kind == Kind::Address;
@@ -251,16 +259,4 @@ fn reply_octets(contestant: &Contestant, questions: &[Question]) -> Result<usize
     let outcome = client.run(WARM)?;
     client.drain()?;
     Ok((outcome.octets / outcome.answered.max(1)) as usize)
-}
-
-fn callsign(arguments: &Arguments, corefile: &Path, port: u16) -> Result<Command> {
-    let beside = std::env::current_exe()?.with_file_name("callsign");
-    let mut command = Command::new(arguments.server.as_ref().unwrap_or(&beside));
-    command
-        .arg("--conf")
-        .arg(corefile)
-        .args(["--dns.port", &port.to_string()]);
-    command.arg("--state").arg(corefile.with_extension("state"));
-    command.env("CALLSIGN_LOG", "error");
-    Ok(command)
 }
