@@ -1,5 +1,7 @@
 //! What frameworks of distributed jobs read to find each other.
 
+use std::net::IpAddr;
+
 use serde_json::json;
 
 use super::situation::Situation;
@@ -95,7 +97,11 @@ pub(crate) fn hostfile(situation: &Situation<'_>, mpich: bool) -> String {
     let mut lines = Vec::new();
     for (rank, member) in situation.roster.members.iter().enumerate() {
         let (before, all) = situation.local(rank);
-        let host = situation.host(member);
+        let host = match member.addresses.first() {
+            // MPICH takes what comes after the first colon for the number.
+            Some(IpAddr::V6(_)) if mpich => situation.name(member),
+            _ => situation.host(member),
+        };
         // By name every member is a host of its own.
         if situation.by_name {
             lines.push(line(&host, 1, mpich));
@@ -179,6 +185,22 @@ mod tests {
         );
     }
 
+    /// If this fails, an example reads what nobody sets.
+    #[test]
+    fn examples_read_what_is_set() {
+        let jax = include_str!("../../examples/jax/train.py");
+        let tensorflow = include_str!("../../examples/tensorflow/train.py");
+        for (framework, text) in [(Framework::Jax, jax), (Framework::Tensorflow, tensorflow)] {
+            let read = text.split("os.environ[\"").skip(1);
+            let mut read: Vec<&str> = read.filter_map(|it| it.split('"').next()).collect();
+            let set = lines(framework, 1);
+            let mut set: Vec<&str> = set.iter().filter_map(|it| it.split('=').next()).collect();
+            read.sort_unstable();
+            set.sort_unstable();
+            assert_eq!(read, set);
+        }
+    }
+
     /// If this fails, mpirun starts too many or too few processes on a machine.
     #[test]
     fn a_file_of_hosts_counts_the_members_of_a_machine() {
@@ -188,7 +210,10 @@ mod tests {
             hostfile(&situation, false),
             "10.0.0.1 slots=2\nfd00::2 slots=1\n"
         );
-        assert_eq!(hostfile(&situation, true), "10.0.0.1:2\nfd00::2:1\n");
+        assert_eq!(
+            hostfile(&situation, true),
+            "10.0.0.1:2\nworker3.tf.local:1\n"
+        );
         situation.by_name = true;
         assert_eq!(
             hostfile(&situation, false),

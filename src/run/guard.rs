@@ -76,6 +76,8 @@ pub(crate) fn guard(options: &GuardOptions) -> u8 {
 
 async fn run(options: &GuardOptions) -> io::Result<u8> {
     prctl::set_child_subreaper(true)?;
+    // Else ps shows what it was started as: `exe`.
+    prctl::set_name(c"callsign")?;
     let control = control(options.control)?;
     drop(listen(&LEFT_TO_THE_COMMAND)?);
     let mut children = signal(SignalKind::child())?;

@@ -84,6 +84,8 @@ fn a_command_ends_in_time_although_its_guard_is_stopped() {
         while read -r up rest < /proc/uptime; do echo $up > beat; sleep 0.01; done";
     let running = jobs.start("--ttl 12s --grace 3s", beating);
     let command = jobs.process("command");
+    let name = fs::read_to_string(format!("/proc/{}/comm", command.parent().0));
+    assert_eq!(name.expect("it lives"), "callsign\n");
     command.parent().signal(Signal::SIGSTOP);
     etcd.kill();
     let uptime = fs::read_to_string("/proc/uptime").expect("the kernel tells it");

@@ -384,3 +384,24 @@ fn signals_and_exit_statuses_pass_through() {
     waiting.signal(Signal::SIGINT);
     assert_eq!(status(&waiting.ended()), Some(130));
 }
+
+/// If this fails, a job of MPI starts with the processes of one machine, or once for each member.
+#[test]
+fn the_example_of_mpi_starts_one_job_on_all_hosts() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let jobs = Jobs::local();
+    let mpirun = jobs.path("mpirun");
+    let script = "#!/bin/sh\ncat $CALLSIGN_HOSTFILE $HYDRA_HOST_FILE\necho runs $*\n";
+    fs::write(&mpirun, script).expect("a file can be written");
+    fs::set_permissions(&mpirun, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/mpi/start.sh");
+    let script = format!("PATH=.:$PATH exec {example} program");
+    let flags = "-n 2 --for mpi --address 127.0.0.1";
+    let running: Vec<Running> = (0..2).map(|_| jobs.start(flags, &script)).collect();
+    let ended: Vec<Ended> = running.into_iter().map(Running::ended).collect();
+    for ended in &ended {
+        assert_eq!(status(ended), Some(0), "{}", ended.errors);
+    }
+    let out: String = ended.into_iter().map(|it| it.out).collect();
+    assert_eq!(out, "127.0.0.1 slots=2\n127.0.0.1:2\nruns program\n");
+}
