@@ -27,7 +27,7 @@ macro_rules! counts {
             }
 
             /// What is told of it as a metric.
-            fn family(self) -> &'static Family {
+            pub(crate) fn family(self) -> &'static Family {
                 match self {
                     $(Count::$name => {
                         const FAMILY: Family = Family::counter(

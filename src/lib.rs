@@ -24,6 +24,7 @@ pub mod docker;
 pub mod fatal;
 pub mod freshness;
 pub mod identity;
+pub mod journal;
 pub mod lines;
 pub mod listen;
 mod log;

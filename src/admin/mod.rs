@@ -201,6 +201,14 @@ impl Plan {
         self.stopping.clone()
     }
 
+    /// The paths at an address, for tests.
+    #[cfg(test)]
+    pub(crate) fn paths(&self, port: u16) -> Vec<&'static str> {
+        let mut places = self.places.iter();
+        let place = places.find(|it| it.address.port() == port);
+        place.map_or(Vec::new(), |it| it.paths.iter().copied().collect())
+    }
+
     /// What is found at an address, for tests.
     #[cfg(test)]
     pub(crate) fn router(&self, port: u16) -> Option<Router> {

@@ -61,6 +61,7 @@ fn job(flags: &Run) -> Result<Job, String> {
         },
         node: NodeOptions {
             state_folder: flags.state.clone(),
+            ..NodeOptions::default()
         },
         expect: flags.expect,
         timeout: flags.timeout,

@@ -27,8 +27,9 @@ use super::ownership::Ownership;
 use super::record::{Port, Record};
 use crate::clock::BootTime;
 use crate::freshness::Freshness;
+use crate::journal::{Journal, Kind};
 use crate::store::{
-    Epoch, Feed, Listing, Note, NoteName, NoteWrite, Reply, Request, Slot, Space, Store,
+    Entry, Epoch, Feed, Listing, Note, NoteName, NoteWrite, Reply, Request, Slot, Space, Store,
     StoreError, StoreErrorKind,
 };
 
@@ -38,6 +39,9 @@ const FEED_QUEUE: usize = 256;
 /// The clock of timers stands still while the machine sleeps, that of leases does not: look at
 /// least this often.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+
+/// The most members that are written down one by one when many come or go at once.
+const MOST_NAMED: usize = 20;
 
 /// How long the last hooks of a pool that ends may take.
 const LAST_HOOKS: Duration = Duration::from_secs(5);
@@ -185,12 +189,18 @@ impl PoolHandle {
     }
 }
 
-/// Starts a pool, which follows the store from now on and claims when it is told to.
+/// Starts a pool, which follows the store from now on and claims when it is told to. What happens to it
+/// is written down in `journal`.
 ///
 /// # Panics
 ///
 /// Outside of a tokio runtime with IO and time.
-pub fn start(config: PoolConfig, store: Arc<dyn Store>, node: Arc<NodeIdentity>) -> PoolHandle {
+pub fn start(
+    config: PoolConfig,
+    store: Arc<dyn Store>,
+    node: Arc<NodeIdentity>,
+    journal: Arc<Journal>,
+) -> PoolHandle {
     let (publish, members) = watch::channel(Members::default());
     let (commands, inbox) = mpsc::unbounded_channel();
     let ownership = Ownership::default();
@@ -212,6 +222,7 @@ pub fn start(config: PoolConfig, store: Arc<dyn Store>, node: Arc<NodeIdentity>)
         config,
         store,
         node,
+        journal,
         claimant,
         sources,
         members: Members::default(),
@@ -239,6 +250,7 @@ struct Driver {
     config: PoolConfig,
     store: Arc<dyn Store>,
     node: Arc<NodeIdentity>,
+    journal: Arc<Journal>,
     memory: String,
     hooks: Hooks,
     claimant: Claimant,
@@ -356,13 +368,17 @@ impl Driver {
         let pool = &self.config.pool;
         match (before, self.members.freshness, feed) {
             (Freshness::Away { .. }, Freshness::Current, _) => {
-                info!("pool {pool}: {} is back", self.store.describe());
+                let text = format!("{} is back", self.store.describe());
+                info!("pool {pool}: {text}");
+                self.write_down(Kind::StoreBack, &text);
             }
             (Freshness::Current, _, Feed::Away { reason }) => {
                 warn!("pool {pool}: {reason}; names are answered from memory");
+                self.write_down(Kind::StoreAway, reason);
             }
             (Freshness::Unknown, _, Feed::Away { reason }) => {
                 warn!("pool {pool}: {reason}; no names are known yet");
+                self.write_down(Kind::StoreAway, reason);
             }
             (_, _, Feed::Away { reason }) => debug!("pool {pool}: {reason}"),
             _ => {}
@@ -484,6 +500,7 @@ impl Driver {
             Event::Claimed { slot, epoch } => {
                 let name = self.config.space.pattern.text(*slot);
                 info!("pool {pool}: this node is {name} (epoch {epoch})");
+                self.write_down(Kind::Claimed, &format!("this node is {name}"));
                 state.held = Some((*slot, name));
                 state.epoch = Some(*epoch);
                 state.instance = self.instance.clone();
@@ -491,14 +508,21 @@ impl Driver {
                 self.run_hook(hooks::Event::Claimed, &state);
             }
             Event::Degraded => {
-                warn!("pool {pool}: the lease of {name} is not being renewed");
+                let text = format!("the lease of {name} is not being renewed");
+                warn!("pool {pool}: {text}");
+                self.write_down(Kind::Degraded, &text);
                 self.run_hook(hooks::Event::Degraded, &state);
             }
             // Where the name was lost meanwhile, it is about to be claimed again.
             Event::Restored if name.is_empty() => {}
-            Event::Restored => info!("pool {pool}: the lease of {name} is renewed again"),
+            Event::Restored => {
+                let text = format!("the lease of {name} is renewed again");
+                info!("pool {pool}: {text}");
+                self.write_down(Kind::Restored, &text);
+            }
             Event::Lost { reason, .. } => {
                 warn!("pool {pool}: {name} is lost: {reason}; claiming again");
+                self.write_down(Kind::Lost, &format!("{name} is lost: {reason}"));
                 self.run_hook(hooks::Event::Lost, &state);
                 state.held = None;
                 state.epoch = None;
@@ -507,6 +531,7 @@ impl Driver {
             }
             Event::Released { .. } => {
                 info!("pool {pool}: {name} is released");
+                self.write_down(Kind::Released, &format!("{name} is released"));
                 self.run_hook(hooks::Event::Released, &state);
                 state.held = None;
                 state.epoch = None;
@@ -514,7 +539,9 @@ impl Driver {
             }
             Event::Full => {
                 let limit = self.config.space.limit;
-                warn!("pool {pool}: all {limit} slots are taken; waiting for one");
+                let text = format!("all {limit} slots are taken; waiting for one");
+                warn!("pool {pool}: {text}");
+                self.write_down(Kind::Full, &text);
                 state.full = true;
             }
             Event::KeyInUse { slot } => {
@@ -550,30 +577,43 @@ impl Driver {
         self.hooks.run(event, self.environment(state, None));
     }
 
-    /// Runs the hooks for other nodes that came or went since `before`.
+    fn write_down(&self, kind: Kind, text: &str) {
+        let about = format!("pool {}", self.config.pool);
+        self.journal.tell(kind, &about, text);
+    }
+
+    /// Writes down which other nodes came or went since `before`, and runs the hooks for them.
     fn tell_of_members(&self, before: &Members) {
         // Those of the first listing were there before us.
-        if self.config.hooks.is_empty() || before.freshness == Freshness::Unknown {
+        if before.freshness == Freshness::Unknown {
             return;
         }
-        let (new, gone) = self.members.differences(before);
-        let joined = new.into_iter().filter(|entry| {
+        let (mut new, mut gone) = self.members.differences(before);
+        new.retain(|entry| {
             let old = before.get(entry.slot);
             old.is_none_or(|old| old.record.instance() != entry.record.instance())
         });
+        // Our own claim has events of its own.
+        let own = self.instance.as_deref();
+        let is_other = |entry: &&Entry| {
+            let instance = entry.record.instance();
+            instance.is_none() || instance != own
+        };
+        new.retain(is_other);
+        gone.retain(is_other);
+        self.write_down_members(Kind::Left, "left", &gone);
+        self.write_down_members(Kind::Joined, "joined", &new);
+        if self.config.hooks.is_empty() {
+            return;
+        }
         let left = gone
             .into_iter()
             .map(|entry| (hooks::Event::MemberLeave, entry));
+        let joined = new
+            .into_iter()
+            .map(|entry| (hooks::Event::MemberJoin, entry));
         let state = self.report.borrow().clone();
-        for (event, entry) in left.chain(joined.map(|entry| (hooks::Event::MemberJoin, entry))) {
-            // Our own claim has events of its own.
-            if entry
-                .record
-                .instance()
-                .is_some_and(|it| Some(it) == self.instance.as_deref())
-            {
-                continue;
-            }
+        for (event, entry) in left.chain(joined) {
             let member = hooks::MemberEnvironment {
                 name: self.config.space.pattern.text(entry.slot),
                 slot: entry.slot,
@@ -581,6 +621,17 @@ impl Driver {
             };
             self.hooks
                 .run(event, self.environment(&state, Some(member)));
+        }
+    }
+
+    fn write_down_members(&self, kind: Kind, what: &str, members: &[&Entry]) {
+        if members.len() > MOST_NAMED {
+            let text = format!("{} nodes have {what}", members.len());
+            return self.write_down(kind, &text);
+        }
+        for entry in members {
+            let name = self.config.space.pattern.text(entry.slot);
+            self.write_down(kind, &format!("{name} has {what}"));
         }
     }
 

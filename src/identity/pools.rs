@@ -19,6 +19,7 @@ use self::exchange::Exchangeable;
 use self::status::answers;
 use super::node::{self, NodeIdentity};
 use super::pool::{PoolConfig, PoolHandle};
+use crate::journal::Journal;
 use crate::mutex::locked;
 use crate::store::Store;
 use crate::store::etcd::{EtcdOptions, EtcdStore};
@@ -36,6 +37,8 @@ const LONGEST_RELEASE: Duration = Duration::from_secs(8);
 pub struct NodeOptions {
     /// Where the node keeps who it is; [`None`] for the usual place.
     pub state_folder: Option<PathBuf>,
+    /// Where what happens to pools is written down.
+    pub journal: Arc<Journal>,
 }
 
 /// Where a pool's claims are kept.
@@ -92,6 +95,7 @@ impl StoreConfig {
 /// when what replaces it holds a name. One that is removed is given up at once.
 pub struct Pools {
     node: Arc<NodeIdentity>,
+    journal: Arc<Journal>,
     notes: Vec<String>,
     status: watch::Sender<Vec<PoolStatus>>,
     state: Mutex<State>,
@@ -140,6 +144,7 @@ impl Pools {
         let (node, note) = node::open(options.state_folder.as_deref(), None);
         Arc::new(Self {
             node: Arc::new(node),
+            journal: Arc::clone(&options.journal),
             notes: note.into_iter().collect(),
             status: watch::Sender::new(Vec::new()),
             state: Mutex::default(),

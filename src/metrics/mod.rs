@@ -90,6 +90,12 @@ impl Registry {
     /// theirs.
     #[must_use]
     pub fn scrape(&self, blocks: &Blocks) -> String {
+        self.collect(blocks).finish()
+    }
+
+    /// All numbers. The plugins of these blocks are asked for theirs.
+    #[must_use]
+    pub fn collect(&self, blocks: &Blocks) -> Scrape {
         let mut scrape = Scrape::default();
         let version = env!("CARGO_PKG_VERSION");
         let labels = [("version", version), ("revision", ""), ("goversion", "")];
@@ -111,7 +117,7 @@ impl Registry {
                 plugin.metrics(&mut scrape);
             }
         }
-        scrape.finish()
+        scrape
     }
 }
 

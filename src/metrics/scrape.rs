@@ -77,9 +77,11 @@ pub struct Scrape {
 #[derive(Debug)]
 struct Collected {
     family: Family,
-    /// By their labels as the format has them.
-    samples: BTreeMap<String, Value>,
+    /// By their labels, names and values.
+    samples: BTreeMap<Labels, Value>,
 }
+
+type Labels = Vec<(String, String)>;
 
 #[derive(Clone, Debug)]
 enum Value {
@@ -124,12 +126,47 @@ impl Scrape {
             family: *family,
             samples: BTreeMap::new(),
         });
-        match collected.samples.entry(shown(labels)) {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        match collected.samples.entry(labels.iter().map(owned).collect()) {
             Entry::Occupied(mut sum) => sum.get_mut().add(&value),
             Entry::Vacant(place) => {
                 place.insert(value);
             }
         }
+    }
+
+    /// Whether there is anything of a family.
+    #[must_use]
+    pub fn has(&self, family: &str) -> bool {
+        self.families.contains_key(family)
+    }
+
+    /// The sum of all counters or gauges of a family.
+    #[must_use]
+    pub fn sum(&self, family: &str) -> u64 {
+        let sums = self.sums(family, "");
+        sums.values().fold(0, |sum, more| sum.wrapping_add(*more))
+    }
+
+    /// The sums of the counters or gauges of a family, by the value of a label; it is empty for those
+    /// without the label.
+    #[must_use]
+    pub fn sums(&self, family: &str, label: &str) -> BTreeMap<String, u64> {
+        let mut sums = BTreeMap::<String, u64>::new();
+        let samples = self.families.get(family).map(|it| &it.samples);
+        for (labels, value) in samples.into_iter().flatten() {
+            let named = labels.iter().find(|(name, _)| name == label);
+            let value = match value {
+                Value::Counter(value) => *value,
+                // What is not a whole number of something is nothing to be added up.
+                Value::Gauge(value) => *value as u64,
+                Value::Histogram(_) => continue,
+            };
+            let label = named.map(|(_, value)| value.clone()).unwrap_or_default();
+            let sum = sums.entry(label).or_default();
+            *sum = sum.wrapping_add(value);
+        }
+        sums
     }
 
     /// The text.
@@ -146,6 +183,7 @@ impl Scrape {
             };
             let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
             for (labels, value) in samples {
+                let labels = &shown(labels);
                 let _ = match value {
                     Value::Counter(value) => writeln!(text, "{name}{} {value}", braced(labels)),
                     Value::Gauge(value) => writeln!(text, "{name}{} {value}", braced(labels)),
@@ -202,8 +240,8 @@ fn braced(labels: &str) -> String {
 }
 
 /// Labels as the format has them, without the braces.
-fn shown(labels: &[(&str, &str)]) -> String {
-    let one = |(name, value): &(&str, &str)| {
+fn shown(labels: &Labels) -> String {
+    let one = |(name, value): &(String, String)| {
         let value = value.replace('\\', "\\\\");
         let value = value.replace('"', "\\\"").replace('\n', "\\n");
         format!("{name}=\"{value}\"")

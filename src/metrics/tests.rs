@@ -43,6 +43,12 @@ fn the_text_is_as_prometheus_has_it() {
     scrape.counter(&NUMBERS, &[("of", "a\"b\\c\nd")], 1);
     // Two blocks with one series.
     scrape.counter(&NUMBERS, &[("of", "a\"b\\c\nd")], 2);
+    assert_eq!((scrape.sum("a_total"), scrape.sum("none")), (3, 0));
+    let by = scrape.sums("a_total", "of");
+    assert_eq!(
+        by.into_iter().collect::<Vec<_>>(),
+        [("a\"b\\c\nd".to_owned(), 3)]
+    );
     assert_eq!(
         scrape.finish(),
         "# HELP a_total Numbers.\n# TYPE a_total counter\na_total{of=\"a\\\"b\\\\c\\nd\"} 3\n\

@@ -78,6 +78,7 @@ impl Server {
         let guard = runtime.enter();
         let pools = Pools::new(&NodeOptions {
             state_folder: Some(state.path().into()),
+            ..NodeOptions::default()
         });
         let mut plan = pools.plan();
         let mut admin = Admin::new(runtime.handle().clone()).plan();
@@ -90,6 +91,7 @@ impl Server {
             lines: &lines,
             metrics: &metrics,
             blocks: &blocks,
+            journal: &Arc::default(),
             runtime: runtime.handle(),
             fatal: &Fatal::default(),
             servers: tokio::sync::watch::channel(Vec::new()).1,
@@ -244,6 +246,11 @@ impl Server {
                 String::from_utf8(body.into()).unwrap(),
             )
         })
+    }
+
+    /// The paths at this port.
+    pub(crate) fn admin_paths(&self, port: u16) -> Vec<&'static str> {
+        self.admin.paths(port)
     }
 
     /// Runs something that waits where the server's own tasks run.

@@ -154,6 +154,11 @@ pub trait Plugin: Send + Sync + 'static {
     /// Adds what it has counted, when somebody asks: see [`metrics`](crate::metrics).
     fn metrics(&self, _scrape: &mut Scrape) {}
 
+    /// What it knows of containers, for those who look on.
+    fn containers(&self) -> Option<docker::Onlooker> {
+        None
+    }
+
     /// Whose queries the block is for, where the plugin says that.
     fn view(&self) -> Option<&view::View> {
         None

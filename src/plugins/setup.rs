@@ -19,6 +19,7 @@ use crate::config::ListenAddress;
 use crate::docker::survey::Survey;
 use crate::identity::pool::PoolConfig;
 use crate::identity::pools::StoreConfig;
+use crate::journal::Journal;
 use crate::lines::Lines;
 use crate::metrics::Registry;
 
@@ -284,6 +285,8 @@ pub struct Build<'a> {
     /// The blocks of this configuration, empty until all of them are built. For what is served over
     /// HTTP: a plugin that kept them would keep itself.
     pub blocks: &'a Arc<Blocks>,
+    /// Where what happens is written down.
+    pub journal: &'a Arc<Journal>,
     /// Where work in the background runs. A plugin ends its own when it is dropped: see
     /// [`Task`](crate::task::Task).
     pub runtime: &'a tokio::runtime::Handle,

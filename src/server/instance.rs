@@ -17,6 +17,7 @@ use crate::console::stderr_has_colors;
 use crate::docker::share::Shares;
 use crate::fatal::Fatal;
 use crate::identity::pools::{NodeOptions, Pools};
+use crate::journal::{Journal, Kind};
 use crate::lines::Lines;
 use crate::listen::{BindError, Bound, Listener, Shared, bind_missing};
 use crate::log;
@@ -48,6 +49,7 @@ pub(super) struct Server {
     shares: Option<Arc<Shares>>,
     admin: Admin,
     metrics: Arc<Registry>,
+    journal: Arc<Journal>,
     lines: Lines,
     reloads: Arc<Reloads>,
     process: ProcessOptions,
@@ -86,6 +88,7 @@ impl Server {
             lines,
             reloads,
             options,
+            journal: Arc::default(),
             text_of_stdin: None,
             metrics,
             admin: Admin::new(shared.runtime.clone()),
@@ -203,7 +206,16 @@ impl Server {
         }
         let text = self.read()?;
         let mut sources = Sources::new();
-        self.apply(&text, &mut sources).await.map_err(|failure| {
+        let applied = self.apply(&text, &mut sources).await;
+        let (kind, text) = match &applied {
+            Ok(()) => (Kind::Reloaded, "another configuration runs"),
+            Err(_) => (
+                Kind::NotReloaded,
+                "a configuration is wrong, the old one goes on; the log says why",
+            ),
+        };
+        self.journal.tell(kind, "server", text);
+        applied.map_err(|failure| {
             self.reloads.failed();
             let (Failure::Bind(_, diagnostics) | Failure::Corefile(diagnostics)) = failure;
             shown(&diagnostics, &sources)
@@ -231,9 +243,11 @@ impl Server {
     /// The pools of this process.
     pub(super) fn pools(&mut self) -> &Arc<Pools> {
         let (state_folder, metrics) = (&self.options.state_folder, &self.metrics);
+        let journal = &self.journal;
         self.pools.get_or_insert_with(|| {
             let pools = Pools::new(&NodeOptions {
                 state_folder: state_folder.clone(),
+                journal: journal.clone(),
             });
             metrics.add(pools.clone());
             pools
@@ -325,6 +339,7 @@ impl Server {
             lines: &self.lines,
             metrics: &metrics,
             blocks: &running,
+            journal: &self.journal,
             runtime: &self.shared.runtime,
             fatal: &self.fatal,
             servers: watch::channel(Vec::new()).1,

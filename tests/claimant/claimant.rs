@@ -185,5 +185,5 @@ fn start(options: &Options, name: &str) -> Result<PoolHandle, String> {
         health: None,
         hooks: Vec::new(),
     };
-    Ok(pool::start(config, store, Arc::new(node)))
+    Ok(pool::start(config, store, Arc::new(node), Arc::default()))
 }

@@ -10,8 +10,11 @@ use serde_json::{Value, json};
 
 use crate::support::BOUND;
 use crate::support::callsign::{Callsign, Place};
+use crate::support::dns;
+use crate::support::engine::{Container, Dialect, Engine};
 use crate::support::etcd::Etcd;
 use crate::support::http::{Answer, Connection, Events, get};
+use crate::support::upstream::Upstream;
 
 const LOCAL: (&str, &str) = ("Host", "localhost");
 
@@ -292,4 +295,163 @@ fn readers_that_do_not_read_are_hung_up_on() {
             _ => thread::sleep(Duration::from_millis(100)),
         }
     }
+}
+
+/// If this fails, who wonders why a name does not lead to a container is told nothing, or the wrong thing.
+#[test]
+fn containers_their_names_and_their_engine_are_told() {
+    let engine = Engine::start(Dialect::DEBIAN);
+    engine.run(Container::new("web").network("bridge", "172.17.0.2", &[]));
+    engine.run(
+        Container::new("other")
+            .hostname("web")
+            .network("bridge", "172.17.0.3", &[]),
+    );
+    let text = format!(
+        ".:{{port}} {{\n admin 127.0.0.1:{{other}}\n docker {{\n endpoint {}\n }}\n}}\n",
+        engine.url()
+    );
+    let callsign = Callsign::start(&text);
+    let server = page(&callsign);
+    let path = "/api/v1/containers";
+    let told = data_until(server, path, |it| it["engines"][0]["containers"] == 2);
+    let engine_told = &told["engines"][0];
+    assert_eq!(engine_told["freshness"], "current");
+    assert_eq!(engine_told["place"], engine.url());
+    assert_eq!(
+        told["total"],
+        told["claims"].as_array().expect("claims").len()
+    );
+    let standing = |told: &Value, container: &str| {
+        let claims = told["claims"].as_array().expect("claims");
+        let claim = claims
+            .iter()
+            .find(|it| it["name"] == "web.docker." && it["container"] == container);
+        claim.unwrap_or_else(|| panic!("{told}")).clone()
+    };
+    let web = standing(&told, "web");
+    assert_eq!(
+        (&web["standing"], &web["source"]),
+        (&json!("alone"), &json!("name"))
+    );
+    assert_eq!(web["addresses"], json!(["172.17.0.2"]));
+    let other = standing(&told, "other");
+    assert_eq!(other["standing"], "hidden");
+    assert_eq!(other["reason"], "web has it as its name");
+    let mut events = follow(server);
+    events.until("engines", |it| it["changed"] == true);
+    engine.run(Container::new("late").network("bridge", "172.17.0.4", &[]));
+    events.until("engines", |it| it["engines"][0]["containers"] == 3);
+    let late = data(server, path);
+    assert_eq!(late["engines"][0]["containers"], 3);
+    assert!(
+        late.to_string().contains("late.docker."),
+        "what is told is as new as what was said"
+    );
+    engine.vanish();
+    events.until("engines", |it| it["engines"][0]["freshness"] == "away");
+    data_until(server, "/api/v1/events", |it| {
+        has_kind(&it["events"], "engine-away")
+    });
+}
+
+fn has_kind(events: &Value, kind: &str) -> bool {
+    let events = events.as_array().expect("events");
+    events.iter().any(|event| event["kind"] == kind)
+}
+
+/// If this fails, what an operator wants to know of the last minutes is not there, or not in its order.
+#[test]
+fn what_happens_is_told_later_and_at_once() {
+    let callsign = Callsign::start(&pooled("{folder}/names"));
+    let server = page(&callsign);
+    let claimed = data_until(server, "/api/v1/events", |it| {
+        has_kind(&it["events"], "claimed")
+    });
+    let first = claimed["events"][0].clone();
+    assert_eq!(first["about"], "pool web");
+    assert_eq!(first["text"], "this node is web1.test.");
+    let mut events = follow(server);
+    events.until("happenings", |it| has_kind(it, "claimed"));
+    let place = Place::new();
+    place.write(
+        "Corefile",
+        &pooled(&callsign.place().filled("{folder}/names")),
+    );
+    let mut other = Callsign::start_in(place, &[]);
+    let joined = events.until("happenings", |it| has_kind(it, "joined"));
+    assert_eq!(joined[0]["text"], "web2.test. has joined");
+    other.signal(Signal::SIGTERM);
+    other.ended();
+    events.until("happenings", |it| has_kind(it, "left"));
+    callsign.rewrite("nonsense {");
+    callsign.signal(Signal::SIGHUP);
+    events.until("happenings", |it| has_kind(it, "not-reloaded"));
+    callsign.rewrite(&pooled("{folder}/names"));
+    callsign.signal(Signal::SIGHUP);
+    let told = data_until(server, "/api/v1/events", |it| {
+        has_kind(&it["events"], "reloaded")
+    });
+    let numbers = told["events"].as_array().expect("events").iter();
+    let numbers: Vec<u64> = numbers.filter_map(|it| it["number"].as_u64()).collect();
+    assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
+    let later = data(
+        server,
+        &format!("/api/v1/events?after={}", numbers.len() - 1),
+    );
+    assert_eq!(later["events"].as_array().expect("events").len(), 1);
+}
+
+/// If this fails, the page shows that nobody asks, or that the cache is of no use, where that is not so.
+#[test]
+fn queries_and_the_cache_are_counted() {
+    let upstream = Upstream::good(7);
+    let text = format!(
+        ".:{{port}} {{\n admin 127.0.0.1:{{other}}\n prometheus 127.0.0.1:{{other}}\n cache\n forward . {}\n}}\n",
+        upstream.address
+    );
+    let callsign = Callsign::start(&text);
+    let server = page(&callsign);
+    let mut events = follow(server);
+    events.until("numbers", |it| it["cache"]["present"] == true);
+    for _ in 0..3 {
+        assert_eq!(
+            dns::ask(callsign.address(), "www.example.org", "A").rcode,
+            0
+        );
+    }
+    let told = events.until("numbers", |it| it["queries"]["counts"]["requests"] == 3);
+    assert_eq!(told["queries"]["by_type"], json!({"A": 3}));
+    let queries = data(server, "/api/v1/queries");
+    assert_eq!(queries["queries"]["by_rcode"], json!({"NOERROR": 3}));
+    let cache = data(server, "/api/v1/cache");
+    assert_eq!(
+        (&cache["cache"]["hits"], &cache["cache"]["misses"]),
+        (&json!(2), &json!(1))
+    );
+    assert_eq!(data(server, "/api/v1/version")["streams"], 1);
+    assert_eq!(data(server, "/api/v1/stores"), json!({"stores": []}));
+}
+
+/// If this fails, an outage of the store looks as if all was well.
+#[test]
+fn a_store_that_goes_away_is_told() {
+    let mut etcd = Etcd::start();
+    let text = format!(
+        ".:{{port}} {{\n admin 127.0.0.1:{{other}}\n identity web {{\n pattern web{{{{.ID}}}}.test.\n store etcd {}\n }}\n}}\n",
+        etcd.url()
+    );
+    let callsign = Callsign::start(&text);
+    let server = page(&callsign);
+    let mut events = follow(server);
+    events.until("pools", |it| it[0]["own"]["answered"] == true);
+    etcd.kill();
+    let away = events.until("pools", |it| it[0]["store"]["freshness"] == "away");
+    assert!(away[0]["store"]["away_seconds"].is_u64());
+    assert_eq!(data(server, "/api/v1/pools/web/members")["stale"], true);
+    let stores = data(server, "/api/v1/stores");
+    assert_eq!(stores["stores"][0]["freshness"], "away");
+    assert_eq!(stores["stores"][0]["pools"], json!(["web"]));
+    etcd.restart();
+    events.until("happenings", |it| has_kind(it, "store-back"));
 }

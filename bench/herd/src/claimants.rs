@@ -154,7 +154,7 @@ impl Claimant {
     async fn run(self, mut phases: watch::Receiver<&'static str>) {
         let number = self.number;
         let requests = Arc::clone(&self.store.requests);
-        let mut handle = pool::start(self.config, self.store, self.node);
+        let mut handle = pool::start(self.config, self.store, self.node, Arc::default());
         handle.claim();
         let told = tell(number, &mut handle, &requests);
         tokio::select! {

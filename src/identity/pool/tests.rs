@@ -63,7 +63,7 @@ async fn a_request_that_panics_counts_as_one_without_an_answer() {
         health: None,
         hooks: Vec::new(),
     };
-    let mut pool = start(config, Arc::new(Broken), Arc::new(node));
+    let mut pool = start(config, Arc::new(Broken), Arc::new(node), Arc::default());
     pool.claim();
     let told = pool.state.wait_for(|state| state.problem.is_some());
     let state = timeout(Duration::from_secs(40), told)

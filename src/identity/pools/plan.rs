@@ -92,8 +92,9 @@ impl Plan {
                 let first = at_first(&config, moved);
                 let store = Arc::new(Exchangeable::new(way.clone()));
                 let node = Arc::clone(&self.pools.node);
+                let journal = Arc::clone(&self.pools.journal);
                 Running {
-                    handle: pool::start(first, Arc::clone(&store) as _, node),
+                    handle: pool::start(first, Arc::clone(&store) as _, node, journal),
                     key,
                     config,
                     store,

@@ -25,7 +25,10 @@ impl Process {
         let folder = tempfile::tempdir().unwrap();
         let state_folder = Some(folder.path().join("state"));
         Self {
-            pools: Pools::new(&NodeOptions { state_folder }),
+            pools: Pools::new(&NodeOptions {
+                state_folder,
+                ..NodeOptions::default()
+            }),
             names: folder.path().join("names"),
             _folder: folder,
         }

@@ -4,7 +4,9 @@
 //! answer is made when somebody asks, from what the process has anyway; only [`stream`] lasts, and
 //! tells of changes for as long as somebody reads.
 
+mod containers;
 mod guard;
+mod numbers;
 mod page;
 mod pools;
 mod routes;
@@ -17,7 +19,10 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use super::{Blocks, Build};
 use crate::identity::pools::Pools;
+use crate::journal::Journal;
+use crate::metrics::Registry;
 
 pub use setup::{ADMIN, TOKEN};
 
@@ -27,13 +32,19 @@ const MOST_STREAMS: usize = 12;
 /// Where all that is told comes from, under one configuration.
 struct Desk {
     pools: Arc<Pools>,
+    blocks: Arc<Blocks>,
+    metrics: Arc<Registry>,
+    journal: Arc<Journal>,
     streams: Arc<Semaphore>,
 }
 
 impl Desk {
-    fn new(pools: Arc<Pools>) -> Arc<Self> {
+    fn new(build: &Build<'_>) -> Arc<Self> {
         Arc::new(Self {
-            pools,
+            pools: build.pools.pools().clone(),
+            blocks: build.blocks.clone(),
+            metrics: build.metrics.clone(),
+            journal: build.journal.clone(),
             streams: Arc::new(Semaphore::new(MOST_STREAMS)),
         })
     }

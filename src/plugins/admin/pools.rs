@@ -193,6 +193,47 @@ impl<'a> Page<'a> {
     }
 }
 
+/// How a store is doing.
+#[derive(Debug, Serialize)]
+pub(super) struct StoreHealth<'a> {
+    place: &'a str,
+    freshness: &'static str,
+    away_seconds: Option<u64>,
+    pools: Vec<&'a str>,
+    problems: Vec<&'a str>,
+}
+
+impl<'a> StoreHealth<'a> {
+    /// The stores of these pools, each once, in the order of the pools.
+    pub(super) fn of(named: &'a [(String, &'a PoolView)]) -> Vec<Self> {
+        let mut stores: Vec<Self> = Vec::new();
+        for (id, view) in named {
+            let PoolView {
+                status, members, ..
+            } = view;
+            let known = stores.iter().position(|it| it.place == status.store);
+            let store = match known.and_then(|known| stores.get_mut(known)) {
+                Some(store) => store,
+                None => stores.push_mut(Self {
+                    place: &status.store,
+                    freshness: word(members.freshness),
+                    away_seconds: away(members.freshness),
+                    pools: Vec::new(),
+                    problems: Vec::new(),
+                }),
+            };
+            // The pool that fares worst tells how the store is.
+            if members.freshness != Freshness::Current {
+                store.freshness = word(members.freshness);
+                store.away_seconds = store.away_seconds.max(away(members.freshness));
+            }
+            store.pools.push(id);
+            store.problems.extend(status.problem.as_deref());
+        }
+        stores
+    }
+}
+
 /// What a stream tells of the members of a pool.
 #[derive(Debug, Serialize)]
 pub(super) struct Changes<'a> {

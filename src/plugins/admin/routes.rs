@@ -1,5 +1,6 @@
 //! What is found where.
 
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,11 +15,16 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 use super::guard::{Guard, Refusal};
+use super::numbers::{self, Numbers};
 use super::pools::{self, Pool};
-use super::{Desk, page, stream};
+use super::{Desk, MOST_STREAMS, containers, page, stream};
+use crate::journal::Happening;
 
 /// The longest body of a request, in bytes.
 const LONGEST_BODY: usize = 1024;
+
+/// What all of it means, for programs (OpenAPI 3.1).
+pub(super) const OPENAPI: &str = include_str!("openapi.json");
 
 /// How long a body may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -104,9 +110,28 @@ pub(super) fn data(desk: &Arc<Desk>) -> Vec<(&'static str, MethodRouter)> {
         let desk = desk.clone();
         get(async move |request: Request| stream::open(&desk, &request))
     };
+    let containers = {
+        let desk = desk.clone();
+        get(async move |RawQuery(query): RawQuery| {
+            containers(&desk, query.as_deref().unwrap_or_default()).await
+        })
+    };
+    let happenings = {
+        let desk = desk.clone();
+        get(async move |RawQuery(query): RawQuery| {
+            happenings(&desk, query.as_deref().unwrap_or_default())
+        })
+    };
     vec![
         ("/api/v1/pools", with(pools)),
         ("/api/v1/pools/{pool}/members", members),
+        ("/api/v1/containers", containers),
+        ("/api/v1/queries", with(queries)),
+        ("/api/v1/cache", with(cache)),
+        ("/api/v1/stores", with(stores)),
+        ("/api/v1/events", happenings),
+        ("/api/v1/version", with(version)),
+        ("/api/v1/openapi.json", text("application/json", OPENAPI)),
         ("/events", events),
     ]
 }
@@ -124,18 +149,94 @@ fn pools(desk: &Desk) -> Response {
 }
 
 fn members(desk: &Desk, pool: &str, query: &str) -> Response {
-    let from = match query.split('&').find_map(|pair| pair.strip_prefix("from=")) {
-        None => 0,
-        Some(slot) => match slot.parse() {
-            Ok(slot) => slot,
-            Err(_) => return problem(StatusCode::BAD_REQUEST, "`from` is no slot"),
-        },
+    let Ok(from) = number(query, "from=") else {
+        return problem(StatusCode::BAD_REQUEST, "`from` is no slot");
     };
     let views = desk.pools.views();
     match pools::named(&views).iter().find(|(id, _)| id == pool) {
         Some((_, view)) => json(&pools::Page::of(view, from)),
         None => problem(StatusCode::NOT_FOUND, "there is no such pool"),
     }
+}
+
+async fn containers(desk: &Desk, query: &str) -> Response {
+    let Ok(from) = number(query, "from=") else {
+        return problem(StatusCode::BAD_REQUEST, "`from` is no number");
+    };
+    let onlookers = containers::onlookers(desk);
+    let lines = containers::lines(&onlookers).await;
+    let engines = containers::engines(&onlookers);
+    json(&containers::Page::of(&engines, lines, from))
+}
+
+fn happenings(desk: &Desk, query: &str) -> Response {
+    #[derive(Serialize)]
+    struct Happenings<'a> {
+        events: Vec<&'a Happening>,
+    }
+    let Ok(after) = number(query, "after=") else {
+        return problem(StatusCode::BAD_REQUEST, "`after` is no number");
+    };
+    let events = desk.journal.after(after);
+    json(&Happenings {
+        events: events.iter().map(|it| &**it).collect(),
+    })
+}
+
+fn queries(desk: &Desk) -> Response {
+    #[derive(Serialize)]
+    struct Queries {
+        at: u64,
+        queries: numbers::Queries,
+    }
+    let Numbers { at, queries, .. } = Numbers::read(desk);
+    json(&Queries { at, queries })
+}
+
+fn cache(desk: &Desk) -> Response {
+    #[derive(Serialize)]
+    struct Cache {
+        at: u64,
+        cache: numbers::Cache,
+    }
+    let Numbers { at, cache, .. } = Numbers::read(desk);
+    json(&Cache { at, cache })
+}
+
+fn stores(desk: &Desk) -> Response {
+    #[derive(Serialize)]
+    struct Stores<'a> {
+        stores: Vec<pools::StoreHealth<'a>>,
+    }
+    let views = desk.pools.views();
+    let named = pools::named(&views);
+    json(&Stores {
+        stores: pools::StoreHealth::of(&named),
+    })
+}
+
+fn version(desk: &Desk) -> Response {
+    #[derive(Serialize)]
+    struct Version {
+        version: &'static str,
+        system: &'static str,
+        machine: &'static str,
+        uptime_seconds: u64,
+        streams: usize,
+    }
+    json(&Version {
+        version: env!("CARGO_PKG_VERSION"),
+        system: std::env::consts::OS,
+        machine: std::env::consts::ARCH,
+        uptime_seconds: desk.journal.uptime().as_secs(),
+        streams: MOST_STREAMS.saturating_sub(desk.streams.available_permits()),
+    })
+}
+
+/// The number behind a key with its `=` in a query; 0 where the key is not there.
+fn number<T: FromStr + Default>(query: &str, key: &str) -> Result<T, T::Err> {
+    let mut values = query.split('&').filter_map(|pair| pair.strip_prefix(key));
+    values.next().map_or(Ok(T::default()), str::parse)
 }
 
 /// Lets a request through, or says why not.

@@ -165,7 +165,7 @@ impl Service for Page {
             _ => None,
         };
         let guard = Guard::new(token, loopback, address.port());
-        let desk = Desk::new(build.pools.pools().clone());
+        let desk = Desk::new(build);
         for (path, handler) in routes::all(&desk, &guard) {
             build.admin.route(self.place, path, handler);
         }

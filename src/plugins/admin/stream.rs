@@ -22,15 +22,22 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::Desk;
+use super::containers::{self, Engine};
+use super::numbers::Numbers;
 use super::pools::{self, Changes, Member, Pool};
 use super::routes::problem;
 use crate::admin::Hangup;
+use crate::docker::EngineState;
 use crate::identity::members::Members;
 use crate::identity::pools::PoolView;
+use crate::journal::Happening;
 use crate::store::Entry;
 
 /// How often somebody looks for changes.
 const LOOK: Duration = Duration::from_millis(200);
+
+/// How often numbers are told at most.
+const COUNT: Duration = Duration::from_secs(1);
 
 /// How long nothing is said at most.
 const HEARTBEAT: Duration = Duration::from_secs(10);
@@ -84,9 +91,10 @@ async fn tell(
         let Some(desk) = desk.upgrade() else {
             return;
         };
-        let views = desk.pools.views();
+        let news = News::gather(&desk, &mut told);
+        // A reader that is slow does not keep an old configuration.
         drop(desk);
-        result = told.tell(&views, &mut outlet).await;
+        result = told.tell(&news, &mut outlet).await;
         if result.is_ok() {
             result = outlet.beat().await;
         }
@@ -98,6 +106,29 @@ async fn tell(
     }
 }
 
+/// What there is to be told of at one moment.
+struct News {
+    views: Vec<PoolView>,
+    engines: Vec<(String, EngineState)>,
+    numbers: Option<Numbers>,
+    happenings: Vec<Arc<Happening>>,
+}
+
+impl News {
+    fn gather(desk: &Desk, told: &mut Told) -> Self {
+        let is_due = told.counted.is_none_or(|at| at.elapsed() >= COUNT);
+        Self {
+            views: desk.pools.views(),
+            engines: containers::engines(&containers::onlookers(desk)),
+            numbers: is_due.then(|| {
+                told.counted = Some(Instant::now());
+                Numbers::read(desk)
+            }),
+            happenings: desk.journal.after(told.happened),
+        }
+    }
+}
+
 /// What a reader was told.
 #[derive(Default)]
 struct Told {
@@ -105,11 +136,46 @@ struct Told {
     pools: Option<String>,
     /// Their members, by their ids and patterns.
     members: HashMap<(String, String), Members>,
+    engines: Vec<(String, EngineState)>,
+    /// The same, as text.
+    engines_text: Option<String>,
+    /// When numbers were read last.
+    counted: Option<Instant>,
+    numbers: Option<Numbers>,
+    /// The number of the last event.
+    happened: u64,
 }
 
 impl Told {
     /// Tells what is different.
-    async fn tell(&mut self, views: &[PoolView], outlet: &mut Outlet) -> Result<(), Gone> {
+    async fn tell(&mut self, news: &News, outlet: &mut Outlet) -> Result<(), Gone> {
+        self.tell_pools(&news.views, outlet).await?;
+        if let Some(last) = news.happenings.last() {
+            self.happened = last.number;
+            let happenings: Vec<&Happening> = news.happenings.iter().map(|it| &**it).collect();
+            outlet.event("happenings", &text(&happenings)).await?;
+        }
+        if let Some(numbers) = &news.numbers {
+            let same = |it: &Numbers| it.queries == numbers.queries && it.cache == numbers.cache;
+            if !self.numbers.as_ref().is_some_and(same) {
+                outlet.event("numbers", &text(numbers)).await?;
+                self.numbers = Some(numbers.clone());
+            }
+        }
+        let changed = self.engines != news.engines;
+        let engines: Vec<Engine<'_>> = news.engines.iter().map(Engine::of).collect();
+        let shown = text(&engines);
+        // Also how long they have been away.
+        if changed || self.engines_text.as_ref() != Some(&shown) {
+            let told = Engines { engines, changed };
+            outlet.event("engines", &text(&told)).await?;
+            self.engines.clone_from(&news.engines);
+            self.engines_text = Some(shown);
+        }
+        Ok(())
+    }
+
+    async fn tell_pools(&mut self, views: &[PoolView], outlet: &mut Outlet) -> Result<(), Gone> {
         let named = pools::named(views);
         let pools: Vec<Pool<'_>> = named
             .iter()
@@ -133,6 +199,13 @@ impl Told {
         }
         Ok(())
     }
+}
+
+/// Engines, and whether names may be others now.
+#[derive(Serialize)]
+struct Engines<'a> {
+    engines: Vec<Engine<'a>>,
+    changed: bool,
 }
 
 /// Tells of members that came, changed or went, in messages that are not too long.

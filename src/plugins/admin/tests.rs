@@ -1,5 +1,10 @@
 //! The directive, and what its paths answer.
 
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
 use crate::plugins::harness::Server;
 
 const TOKEN: &str = "0123456789abcdef";
@@ -94,4 +99,164 @@ fn what_needs_the_token_is_not_told_without_it() {
         assert_eq!(server.get(8053, open).0, 200, "{open}");
     }
     assert_eq!(server.get(8053, "/login").0, 405);
+}
+
+/// What is served under the paths for programs, and what their description says.
+fn description() -> Value {
+    serde_json::from_str(super::routes::OPENAPI).expect("JSON")
+}
+
+/// If this fails, whoever reads the description looks for paths that are not there, or does not find
+/// those that are.
+#[test]
+fn every_path_for_programs_is_described_and_no_other() {
+    let server = Server::block("admin\nwhoami");
+    let described = description();
+    let described: BTreeSet<&str> = described["paths"]
+        .as_object()
+        .expect("paths")
+        .keys()
+        .map(String::as_str)
+        .collect();
+    let served = server.admin_paths(8053);
+    let for_programs = served
+        .into_iter()
+        .filter(|path| path.starts_with("/api/") || *path == "/events");
+    assert_eq!(for_programs.collect::<BTreeSet<_>>(), described);
+}
+
+/// If this fails, a program that was made after the description does not understand the answers.
+#[test]
+fn answers_are_as_described() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = format!(
+        "admin\nprometheus\ncache\nidentity {{\npattern a{{{{.ID}}}}.example.\nmeta a b\nport http 80\nstore local {}\n}}\ndocker {{\nendpoint unix://{}\n}}\nforward . 127.0.0.1:1",
+        folder.path().join("names").display(),
+        folder.path().join("none").display(),
+    );
+    let server = Server::block(&text);
+    let local = [("host", "localhost")];
+    let end = Instant::now() + Duration::from_secs(20);
+    let get = |path: &str| {
+        let (status, text) = server.get_with(8053, path, &local);
+        let answer: Value = serde_json::from_str(&text).expect("JSON");
+        (status, answer)
+    };
+    while get("/api/v1/pools").1["pools"][0]["held"] != 1 {
+        assert!(Instant::now() < end, "no name is held");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let description = description();
+    let mut looked_at = 0;
+    for (path, operations) in description["paths"].as_object().expect("paths") {
+        let schema =
+            &operations["get"]["responses"]["200"]["content"]["application/json"]["schema"];
+        if schema.is_null() {
+            assert_eq!(path, "/events");
+            continue;
+        }
+        let (status, answer) = get(&path.replace("{pool}", "node"));
+        assert_eq!(status, 200, "{path}");
+        let mut wrong = Vec::new();
+        check(&description, schema, &answer, path, &mut wrong);
+        assert_eq!(wrong, [""; 0], "{answer}");
+        looked_at += 1;
+    }
+    assert!(looked_at > 8);
+    // The stream tells the same things, and errors are as described.
+    let problem = &description["components"]["schemas"]["Problem"];
+    for (path, expected) in [
+        ("/api/v1/pools/none/members", 404),
+        ("/api/v1/pools/node/members?from=-1", 400),
+        ("/api/v1/containers?from=x", 400),
+        ("/api/v1/events?after=x", 400),
+    ] {
+        let (status, answer) = get(path);
+        assert_eq!(status, expected, "{path}");
+        let mut wrong = Vec::new();
+        check(&description, problem, &answer, path, &mut wrong);
+        assert_eq!(wrong, [""; 0], "{answer}");
+    }
+    // The check itself finds what is wrong.
+    let pools = json!({"pools": [{"id": 1, "more": true}]});
+    let mut wrong = Vec::new();
+    let schema = &description["components"]["schemas"]["Pools"];
+    check(&description, schema, &pools, "", &mut wrong);
+    assert!(
+        wrong.iter().any(|it| it == "/pools/0/id: not string"),
+        "{wrong:?}"
+    );
+    assert!(wrong.iter().any(|it| it == "/pools/0/more: not described"));
+    assert!(wrong.iter().any(|it| it == "/pools/0/limit: missing"));
+}
+
+/// Compares a value with a schema, as far as ours use JSON Schema; more than is described is wrong too.
+fn check(description: &Value, schema: &Value, value: &Value, at: &str, wrong: &mut Vec<String>) {
+    if let Some(name) = schema["$ref"].as_str() {
+        let name = name.strip_prefix("#").expect("a local reference");
+        let schema = description.pointer(name).expect("a schema");
+        return check(description, schema, value, at, wrong);
+    }
+    if let Some(several) = schema["oneOf"].as_array() {
+        let fits = |schema: &&Value| {
+            let mut wrong = Vec::new();
+            check(description, schema, value, at, &mut wrong);
+            wrong.is_empty()
+        };
+        if several.iter().filter(fits).count() != 1 {
+            wrong.push(format!("{at}: not one of several"));
+        }
+        return;
+    }
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_u64() => "integer",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    let allowed = match &schema["type"] {
+        Value::String(one) => vec![one.as_str()],
+        Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
+        _ => panic!("{at}: a schema without a type: {schema}"),
+    };
+    if !allowed.contains(&kind) {
+        wrong.push(format!("{at}: not {}", allowed.join(" or ")));
+        return;
+    }
+    if let Some(words) = schema["enum"].as_array()
+        && !words.contains(value)
+    {
+        wrong.push(format!("{at}: none of the words"));
+    }
+    for (index, item) in value.as_array().into_iter().flatten().enumerate() {
+        check(
+            description,
+            &schema["items"],
+            item,
+            &format!("{at}/{index}"),
+            wrong,
+        );
+    }
+    let (properties, others) = (
+        schema["properties"].as_object(),
+        &schema["additionalProperties"],
+    );
+    for (key, item) in value.as_object().into_iter().flatten() {
+        let at = format!("{at}/{key}");
+        match properties.and_then(|it| it.get(key)) {
+            Some(schema) => check(description, schema, item, &at, wrong),
+            None if others.is_object() => check(description, others, item, &at, wrong),
+            None if properties.is_none() => {}
+            None => wrong.push(format!("{at}: not described")),
+        }
+    }
+    for key in schema["required"].as_array().into_iter().flatten() {
+        let key = key.as_str().expect("a name");
+        if value.is_object() && value.get(key).is_none() {
+            wrong.push(format!("{at}/{key}: missing"));
+        }
+    }
 }

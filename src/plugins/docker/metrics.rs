@@ -73,7 +73,7 @@ const COUNTED: &[(Count, Family)] = &[
 #[derive(Debug)]
 pub(super) struct Followed {
     /// What the label `engine` says as long as nothing was reached.
-    name: String,
+    pub(super) name: String,
     pub(super) state: watch::Receiver<EngineState>,
     pub(super) activity: Arc<Activity>,
 }

@@ -6,6 +6,7 @@
 mod introduction;
 mod knowledge;
 mod metrics;
+mod onlooker;
 mod publish;
 mod setup;
 mod sharing;
@@ -29,6 +30,7 @@ use crate::metrics::Scrape;
 use knowledge::Knowledge;
 use publish::{DEPARTED, Published};
 
+pub use onlooker::Onlooker;
 pub use setup::DOCKER;
 
 /// Where engines make their networks, if nobody says otherwise (RFC 1918, RFC 4193).
@@ -126,6 +128,10 @@ impl Plugin for Docker {
 
     fn ready(&self) -> bool {
         self.published.snapshot.load().knowledge.is_ready()
+    }
+
+    fn containers(&self) -> Option<Onlooker> {
+        Some(self.published.onlooker.clone())
     }
 
     fn metrics(&self, scrape: &mut Scrape) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use answer::Name;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tracing::{info, warn};
@@ -14,6 +14,7 @@ use super::super::trust::Trust;
 use super::introduction::Introduction;
 use super::knowledge::{Knowledge, trust};
 use super::metrics::Followed;
+use super::onlooker::{Onlooker, QUESTIONS, Question};
 use super::sharing::{self, Sharing};
 use super::{AnswerOptions, Audience, Build, Departed, Options, Snapshot};
 use crate::clock::BootTime;
@@ -21,7 +22,9 @@ use crate::config::ListenAddress;
 use crate::current::Current;
 use crate::docker::names::{Names, View};
 use crate::docker::{EngineState, Places, follow};
+use crate::freshness::Freshness;
 use crate::identity::address::{self, AddressSelection, Addresses};
+use crate::journal::{Journal, Kind};
 use crate::task::Task;
 
 /// How long a name that nobody has any more is remembered.
@@ -37,6 +40,7 @@ const MOST_WARNINGS: usize = 1000;
 pub(super) struct Published {
     pub(super) snapshot: Arc<Current<Snapshot>>,
     pub(super) engines: Vec<Followed>,
+    pub(super) onlooker: Onlooker,
     _work: Task,
 }
 
@@ -70,6 +74,8 @@ pub(super) fn publish(options: Options, build: &Build<'_>) -> Result<Published, 
             .map(|_| Introduction::default())
             .collect(),
         sharing,
+        journal: build.journal.clone(),
+        fresh: Vec::new(),
     };
     let mut engines = Vec::new();
     let mut work = JoinSet::new();
@@ -87,18 +93,22 @@ pub(super) fn publish(options: Options, build: &Build<'_>) -> Result<Published, 
         work.spawn_on(beginning.run(sender), build.runtime);
         states.push(receiver);
     }
+    let names = engines.iter().map(|it| it.name.clone());
+    let names = names.chain(std::iter::once("other hosts".to_owned()));
+    let (onlooker, asked) = Onlooker::new(names.zip(states.iter().cloned()).collect());
     let unheard: Vec<EngineState> = states.iter().map(|it| it.borrow().clone()).collect();
     let snapshot = Arc::new(Current::new(publisher.snapshot(&unheard, &[])));
     let target = snapshot.clone();
     let servers = build.servers.clone();
     let work = Task::start(build.runtime, async move {
         publisher
-            .run(states, work, options.host, servers, &target)
+            .run(states, work, options.host, servers, &target, asked)
             .await;
     });
     Ok(Published {
         snapshot,
         engines,
+        onlooker,
         _work: work,
     })
 }
@@ -116,6 +126,9 @@ struct Publisher {
     introductions: Vec<Introduction>,
     /// The share with other hosts, whose containers are those of a last engine.
     sharing: Option<Sharing>,
+    journal: Arc<Journal>,
+    /// Whether each engine told every change when it was last looked at.
+    fresh: Vec<bool>,
 }
 
 impl Publisher {
@@ -128,6 +141,7 @@ impl Publisher {
         host: Vec<AddressSelection>,
         servers: watch::Receiver<Vec<ListenAddress>>,
         target: &Current<Snapshot>,
+        mut asked: mpsc::Receiver<Question>,
     ) {
         let changed = Arc::new(Notify::new());
         for engine in &engines {
@@ -137,10 +151,13 @@ impl Publisher {
         let mut host = address::watch(host);
         work.spawn(tell(host.clone(), changed.clone()));
         work.spawn(tell(servers.clone(), changed.clone()));
+        let mut questions = Vec::new();
         loop {
             let states: Vec<EngineState> = engines.iter().map(|it| it.borrow().clone()).collect();
             let addresses: Addresses = host.borrow_and_update().clone();
             target.replace(self.snapshot(&states, &addresses.list));
+            self.answer(&mut questions);
+            self.write_down(&states);
             let served = servers.borrow().clone();
             self.introduce(&states, &served);
             self.warn();
@@ -148,6 +165,7 @@ impl Publisher {
             let expiry = expiry.into_iter().flatten().min();
             tokio::select! {
                 () = changed.notified() => {}
+                1.. = asked.recv_many(&mut questions, QUESTIONS) => {}
                 () = sleep(expiry.unwrap_or_default()), if expiry.is_some() => {}
                 _ = work.join_next() => {}
             }
@@ -221,6 +239,47 @@ impl Publisher {
         );
         self.departed = Arc::new(departed);
         self.outside = outside;
+    }
+
+    /// Tells those who look on who claims which name.
+    fn answer(&mut self, questions: &mut Vec<Question>) {
+        if questions.is_empty() {
+            return;
+        }
+        let mut lines = self.names.report();
+        if let Some(sharing) = &self.sharing {
+            let hidden = sharing.hidden();
+            for line in &mut lines {
+                line.unshared = hidden.get(&line.whole_id).cloned();
+            }
+        }
+        for question in questions.drain(..) {
+            // Who has lost patience is not told.
+            let _ = question.send(lines.clone());
+        }
+    }
+
+    /// Writes down which engines came or went.
+    fn write_down(&mut self, engines: &[EngineState]) {
+        let is_fresh = |state: &EngineState| state.freshness == Freshness::Current;
+        let fresh: Vec<bool> = engines.iter().map(is_fresh).collect();
+        self.fresh.resize(fresh.len(), false);
+        for ((state, before), now) in engines.iter().zip(&self.fresh).zip(&fresh) {
+            let place = match &state.engine {
+                Some(engine) => engine.endpoint.to_string(),
+                None => "what other hosts share".to_owned(),
+            };
+            let (kind, text) = match (before, now) {
+                (false, true) => (Kind::EngineBack, format!("{place} tells every change")),
+                (true, false) => {
+                    let trouble = state.trouble.as_deref().unwrap_or("it is away");
+                    (Kind::EngineAway, format!("{place}: {trouble}"))
+                }
+                _ => continue,
+            };
+            self.journal.tell(kind, "docker", &text);
+        }
+        self.fresh = fresh;
     }
 
     /// Tells the user of engines that have answered, and how containers can ask us.

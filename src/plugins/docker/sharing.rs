@@ -1,6 +1,6 @@
 //! What the publisher shares with other hosts, and what it takes of theirs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -83,6 +83,12 @@ impl Sharing {
             }
             is_new
         });
+    }
+
+    /// Why other hosts do not get to see some of our containers, by their ids.
+    pub(super) fn hidden(&self) -> HashMap<String, String> {
+        let hidden = self.own.hidden();
+        hidden.map(|it| (it.id, it.reason)).collect()
     }
 
     /// Leaves out of what others show what our engines know to have ended: another process beside

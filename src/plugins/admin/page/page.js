@@ -48,10 +48,25 @@ function plural(number, one, many) {
     return number.toLocaleString("en") + " " + (number === 1 ? one : many);
 }
 
+/** A row of a table whose columns have these headings. */
+function row(headings, texts) {
+    const cells = texts.map((text, index) => {
+        const cell = make("td", "", text);
+        cell.dataset.label = headings[index];
+        return cell;
+    });
+    return make("tr", "", ...cells);
+}
+
 /* Pools */
 
 /** The most slots that are shown at a time. */
 const WINDOW = 1000;
+
+/** The most slots that draw attention to themselves at a time. */
+const MOST_NEWS = 40;
+
+const MEMBER_COLUMNS = ["Slot", "Name", "Addresses", "Epoch", "State", "Meta"];
 
 const pools = new Map();
 
@@ -66,6 +81,8 @@ class PoolCard {
         this.changed = new Set();
         this.all = true;
         this.quietUntil = 0;
+        this.ownSlot = null;
+        this.limit = 0;
 
         this.title = make("h3");
         this.title.id = "pool-" + encodeURIComponent(id);
@@ -103,7 +120,7 @@ class PoolCard {
         this.filter.setAttribute("aria-label", "Filter members of the pool");
         this.shown = make("p", "hint");
         const head = make("tr");
-        for (const text of ["Slot", "Name", "Addresses", "Epoch", "State", "Meta"]) {
+        for (const text of MEMBER_COLUMNS) {
             const cell = make("th", "", text);
             cell.scope = "col";
             head.append(cell);
@@ -178,7 +195,10 @@ class PoolCard {
         const stale = store.freshness === "away";
         this.grid.classList.toggle("stale", stale);
         this.stale.hidden = !stale;
-        this.all = true;
+        const slot = own ? own.slot : null;
+        if (slot !== this.ownSlot || pool.limit !== this.limit) this.all = true;
+        this.ownSlot = slot;
+        this.limit = pool.limit;
         this.draw();
     }
 
@@ -234,7 +254,8 @@ class PoolCard {
             this.grid.append(added);
             this.cells.forEach((cell, index) => this.drawCell(cell, this.first + index, false));
         } else {
-            const isNews = performance.now() > this.quietUntil;
+            // A herd is seen anyway.
+            const isNews = performance.now() > this.quietUntil && this.changed.size <= MOST_NEWS;
             for (const slot of this.changed) {
                 const cell = this.cells[slot - this.first];
                 if (cell) this.drawCell(cell, slot, isNews);
@@ -261,17 +282,28 @@ class PoolCard {
     drawCell(cell, slot, isNews) {
         const [kind, words] = this.kind(slot);
         const isChosen = slot === this.chosen;
-        const name = "slot " + kind + (isChosen ? " chosen" : "") + (isNews && kind ? " fresh" : "");
-        if (cell.className !== name) cell.className = name;
+        const name = "slot " + kind + (isChosen ? " chosen" : "");
         const member = this.members.get(slot);
         const label = slot + ": " + (member ? member.name + ", " : "") + words;
-        if (cell.title !== label) {
+        // What is the same is not touched: there are a thousand of these.
+        if (cell.shownName !== name) {
+            cell.className = name + (isNews && kind ? " fresh" : "");
+            cell.shownName = name;
+        }
+        if (cell.shownLabel !== label) {
             cell.title = label;
+            cell.setAttribute("aria-label", label);
+            cell.shownLabel = label;
+        }
+        if (cell.shownSlot !== slot) {
             cell.id = this.title.id + "-" + slot;
             cell.dataset.slot = slot;
-            cell.setAttribute("aria-label", label);
+            cell.shownSlot = slot;
         }
-        cell.setAttribute("aria-selected", String(isChosen));
+        if (cell.shownChosen !== isChosen) {
+            cell.setAttribute("aria-selected", String(isChosen));
+            cell.shownChosen = isChosen;
+        }
     }
 
     choose(slot) {
@@ -339,7 +371,7 @@ class PoolCard {
             ];
             if (!texts.join(" ").toLowerCase().includes(wanted)) continue;
             number += 1;
-            if (number <= WINDOW) rows.push(make("tr", "", ...texts.map((text) => make("td", "", text))));
+            if (number <= WINDOW) rows.push(row(MEMBER_COLUMNS, texts));
         }
         const more = number > WINDOW ? ", of which the first " + WINDOW + " are shown" : "";
         say(this.shown, plural(number, "member", "members") + more);
@@ -366,25 +398,259 @@ function showPools(list) {
     find("no-pools").hidden = list.length > 0;
 }
 
+/** A list of terms and what they are. */
+function facts(list, pairs) {
+    const text = JSON.stringify(pairs);
+    if (list.facts === text) return;
+    list.facts = text;
+    list.replaceChildren(
+        ...pairs.flatMap(([term, value]) => [make("dt", "", term), make("dd", "number", value)]),
+    );
+}
+
+const count = (number) => number.toLocaleString("en");
+
+/* Stores */
+
+function showStores(list) {
+    const stores = new Map();
+    for (const { id, store, problem } of list) {
+        const known = stores.get(store.place) || { worst: store, ids: [], problems: [] };
+        if (store.freshness !== "current") known.worst = store;
+        known.ids.push(id);
+        if (problem) known.problems.push(problem);
+        stores.set(store.place, known);
+    }
+    const shown = [...stores].map(([place, { worst, ids, problems }]) => {
+        const line = make("p");
+        const away = worst.away_seconds === null ? "" : " for " + duration(worst.away_seconds);
+        const [kind, words] = {
+            current: ["good", "tells every change"],
+            away: ["bad", "has been away" + away],
+            unknown: ["waiting", "was not heard of yet"],
+        }[worst.freshness];
+        state(line, kind, place + " " + words);
+        const pools = make("p", "hint", "pools: " + ids.join(", "));
+        return make("div", "", line, pools, ...problems.map((text) => make("p", "wrong", text)));
+    });
+    find("store-list").replaceChildren(...shown);
+    find("stores").hidden = shown.length === 0;
+}
+
+/* Containers */
+
+/** The most claims that are asked for, and the most that are shown. */
+const MOST_CLAIMS = 20000;
+const MOST_ROWS = 500;
+
+const CLAIM_COLUMNS = ["Name", "Container", "By its", "Addresses", "Leads to it"];
+
+let claims = [];
+let fetching = null;
+
+function showEngines({ engines, changed }) {
+    find("containers").hidden = engines.length === 0;
+    const shown = engines.map((engine) => {
+        const line = make("p");
+        const version = engine.version ? " (" + engine.version + ")" : "";
+        const runs = plural(engine.containers, "container", "containers");
+        if (engine.freshness === "current") {
+            state(line, "good", engine.place + version + ": " + runs);
+        } else if (engine.freshness === "away") {
+            const since = duration(engine.away_seconds);
+            state(line, "bad", engine.place + " has been away for " + since + ": " + runs + " as they were");
+        } else {
+            state(line, engine.expected ? "bad" : "waiting", engine.place + " was not heard of yet");
+        }
+        const more = [];
+        if (engine.trouble && engine.freshness !== "current") more.push(make("p", "wrong", engine.trouble));
+        if (engine.unreadable) {
+            const text = plural(engine.unreadable, "container", "containers") + " could not be shown";
+            more.push(make("p", "wrong", text));
+        }
+        return make("div", "", line, ...more);
+    });
+    find("engines").replaceChildren(...shown);
+    // Many changes make one question.
+    if (changed && engines.length > 0 && fetching === null) fetching = setTimeout(fetchClaims, 400);
+}
+
+async function fetchClaims() {
+    try {
+        const all = [];
+        let from = 0;
+        while (from !== null && all.length < MOST_CLAIMS) {
+            const answer = await fetch("api/v1/containers?from=" + from);
+            if (!answer.ok) break;
+            const page = await answer.json();
+            all.push(...page.claims);
+            from = page.next;
+        }
+        claims = all;
+        drawClaims();
+    } catch {
+        // The stream says that we are not connected.
+    } finally {
+        fetching = null;
+    }
+}
+
+function leads(claim) {
+    const words = {
+        alone: "yes",
+        among: "yes, one of " + claim.among,
+        hidden: "no: " + claim.reason,
+    }[claim.standing];
+    return claim.unshared ? words + "; not shared: " + claim.unshared : words;
+}
+
+const drawClaims = atNextFrame(() => {
+    const wanted = find("claims-filter").value.toLowerCase();
+    const onlyHidden = find("claims-hidden").checked;
+    const rows = [];
+    let number = 0;
+    for (const claim of claims) {
+        if (onlyHidden && claim.standing !== "hidden") continue;
+        const host = claim.host ? " on " + claim.host : "";
+        const network = claim.network ? " in " + claim.network : "";
+        const texts = [
+            claim.name,
+            claim.container + host,
+            claim.source + network,
+            claim.addresses.join(" "),
+            leads(claim),
+        ];
+        if (!texts.join(" ").toLowerCase().includes(wanted)) continue;
+        number += 1;
+        if (number > MOST_ROWS) continue;
+        const shown = row(CLAIM_COLUMNS, texts);
+        if (claim.standing === "hidden") shown.lastElementChild.className = "wrong";
+        rows.push(shown);
+    }
+    const more = number > MOST_ROWS ? ", of which the first " + MOST_ROWS + " are shown" : "";
+    say(find("claims-count"), plural(number, "name", "names") + more);
+    find("claims").replaceChildren(...rows);
+});
+
+/* Queries and cache */
+
+/** Queries per second, of the last minute. */
+const rates = new Array(60).fill(0);
+let counted = null;
+let current = 0;
+
+function showNumbers({ at, queries, cache }) {
+    if (counted && at > counted.at) {
+        const more = queries.counts.requests - counted.requests;
+        current = Math.max(0, more) * 1000 / (at - counted.at);
+    }
+    counted = { at, requests: queries.counts.requests, seen: performance.now() };
+    const words = Object.entries(queries.counts).filter(([, number]) => number > 0);
+    facts(find("counts"), words.map(([name, number]) => [name.replaceAll("_", " "), count(number)]));
+    const by = Object.entries({ type: queries.by_type, code: queries.by_rcode });
+    const lists = by.filter(([, numbers]) => Object.keys(numbers).length > 0).map(([name, numbers]) => {
+        const sorted = Object.entries(numbers).sort((one, other) => other[1] - one[1]).slice(0, 12);
+        return make("p", "hint number", "by " + name + ": " + sorted.map(([key, number]) => key + " " + count(number)).join(", "));
+    });
+    if (!queries.measured) lists.push(make("p", "hint", "Types and codes are counted in blocks with prometheus."));
+    find("by").replaceChildren(...lists);
+    find("cache").hidden = !cache.present;
+    const share = cache.requests > 0 ? 100 * cache.hits / cache.requests : 0;
+    say(find("hits"), share.toFixed(share > 0 && share < 10 ? 1 : 0) + " %");
+    facts(find("cache-counts"), [
+        ["replies kept", count(cache.entries)],
+        ["looked up", count(cache.requests)],
+        ["hits", count(cache.hits)],
+        ["misses", count(cache.misses)],
+        ["shared", count(cache.shared)],
+        ["stale", count(cache.served_stale)],
+        ["prefetched", count(cache.prefetches)],
+        ["evicted", count(cache.evictions)],
+    ]);
+}
+
+function drawRates() {
+    // Nothing is told while nobody asks.
+    if (counted && performance.now() - counted.seen > 2500) current = 0;
+    rates.push(current);
+    rates.shift();
+    const most = Math.max(...rates, 1);
+    const points = rates.map((rate, second) => (second * 60 / 59).toFixed(1) + "," + (19 - 18 * rate / most).toFixed(1));
+    find("rates").firstElementChild.setAttribute("points", points.join(" "));
+    say(find("rate"), count(Math.round(current)));
+    say(find("rates-text"), "the last minute; at most " + count(Math.round(Math.max(...rates))) + " per second");
+}
+
+/* Events */
+
+const MOST_EVENTS = 256;
+const BAD = new Set(["lost", "full", "degraded", "store-away", "engine-away", "not-reloaded"]);
+const GOOD = new Set(["claimed", "restored", "joined", "store-back", "engine-back", "reloaded"]);
+let lastEvent = 0;
+
+function showEvents(list) {
+    const events = find("events");
+    // A process that was started anew counts from 1 again.
+    if (list.length > 0 && list[0].number === 1 && lastEvent > 0 && list.at(-1).number < lastEvent) {
+        events.replaceChildren();
+        lastEvent = 0;
+    }
+    for (const { number, at, kind, about, text } of list) {
+        if (number <= lastEvent) continue;
+        lastEvent = number;
+        const when = new Date(at);
+        const time = make("time", "quiet", when.toLocaleTimeString([], { hour12: false }));
+        time.dateTime = when.toISOString();
+        time.title = when.toLocaleString();
+        const mood = BAD.has(kind) ? "bad" : GOOD.has(kind) ? "good" : "";
+        const word = make("span", mood, kind.replaceAll("-", " "));
+        events.prepend(make("li", "", time, word, make("span", "", about + ": " + text)));
+    }
+    while (events.childElementCount > MOST_EVENTS) events.lastElementChild.remove();
+    find("no-events").hidden = events.childElementCount > 0;
+}
+
+async function showVersion() {
+    try {
+        const answer = await fetch("api/v1/version");
+        if (!answer.ok) return;
+        const { version, system, machine, uptime_seconds: uptime } = await answer.json();
+        say(find("version"), version + " on " + system + "/" + machine + ", up for " + duration(uptime));
+    } catch {
+        // The stream says that we are not connected.
+    }
+}
+
 /* The stream */
 
 function listen() {
     const connection = find("connection");
     const stream = new EventSource("events");
     const on = (name, take) => stream.addEventListener(name, (event) => take(JSON.parse(event.data)));
-    stream.addEventListener("open", () => state(connection, "good", "live"));
+    stream.addEventListener("open", () => {
+        state(connection, "good", "live");
+        counted = null;
+        showVersion();
+    });
     stream.addEventListener("error", () => {
         state(connection, "bad", "not connected: what is shown is how it was");
         // The browser gives up where it is told that it may not look.
-        if (stream.readyState === EventSource.CLOSED) {
-            setTimeout(listen, 5000);
-        }
+        if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 5000);
     });
-    on("pools", showPools);
+    on("pools", (list) => {
+        showPools(list);
+        showStores(list);
+    });
     on("members", (changes) => {
         const card = pools.get(changes.pool);
         if (card) card.change(changes);
     });
+    on("engines", showEngines);
+    on("numbers", showNumbers);
+    on("happenings", showEvents);
 }
 
+find("claims-filter").addEventListener("input", drawClaims);
+find("claims-hidden").addEventListener("change", drawClaims);
+setInterval(drawRates, 1000);
 listen();
