@@ -149,7 +149,8 @@ pub(super) fn copy(rrset: RrsetRef<'_>, arena: &mut Vec<u8>) {
 pub(super) fn write(name: &Name, rrset: &Rrset, arena: &mut Vec<u8>) -> Result<(), EditError> {
     let rtype = rrset.rtype;
     let mut data: Vec<&RecordData> = rrset.data.iter().collect();
-    if data.len() > 1 {
+    // In ascending order none is there twice; the list of a large pool is made so at each change.
+    if !data.is_sorted_by(|one, next| one < next) {
         let mut seen = std::collections::HashSet::with_capacity(data.len());
         data.retain(|data| seen.insert(*data));
     }
