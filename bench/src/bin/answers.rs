@@ -171,7 +171,12 @@ fn measure_row(arguments: &Arguments, row: &Row) -> Result<Vec<Entry>> {
     }
     for peer in Peer::ALL.into_iter().filter(|_| row.peers) {
         let named = |it: &String| it == "all" || it.eq_ignore_ascii_case(peer.name());
-        let serves = peer != Peer::Dnsmasq || row.kind == Kind::Address;
+        let serves = match peer {
+            Peer::Dnsmasq => row.kind == Kind::Address,
+            // Its auth-zones add no addresses to SRV records.
+            Peer::Unbound => row.kind != Kind::Service,
+            _ => true,
+        };
         if serves && arguments.peers.iter().any(named) {
             let address = address()?;
             let command = peer.command(folder, address.port(), row.workers)?;
