@@ -10,6 +10,7 @@ pub mod contestant;
 pub mod engine;
 pub mod etcd;
 pub mod expected;
+pub mod flags;
 pub mod gateway;
 pub mod machine;
 pub mod peers;

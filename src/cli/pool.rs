@@ -1,27 +1,18 @@
 //! Which pool a command is about: by a Corefile, or by flags.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use corefile::{ProcessEnvironment, Sources};
 
 use super::flags::Pool;
 use crate::config::{self, DNS_PORT, Origin};
 use crate::console::stderr_has_colors;
-use crate::identity::address::AddressSelection;
 use crate::identity::pattern::Pattern;
 use crate::identity::pool::PoolConfig;
 use crate::identity::pools::StoreConfig;
+use crate::store::Space;
 use crate::store::etcd::{EtcdOptions, Layout};
-use crate::store::{Slot, Space};
-
-/// What a pool is called, and its names, where nobody says: as in `identity`.
-const POOL: &str = "node";
-const PATTERN: &str = "{{.Pool}}{{.ID}}.cluster.internal.";
-const LIMIT: Slot = 1000;
-const TTL: Duration = Duration::from_secs(20);
 
 /// Finds the pool.
 ///
@@ -62,31 +53,18 @@ fn configured(origin: &Origin, wanted: Option<&str>) -> Result<(StoreConfig, Poo
 }
 
 fn flagged(flags: &Pool) -> Result<(StoreConfig, PoolConfig), String> {
-    let pool = flags.pool.as_deref().unwrap_or(POOL);
-    let limit = flags.limit.unwrap_or(LIMIT);
-    let pattern = flags.pattern.as_deref().unwrap_or(PATTERN);
+    let pool = flags.pool.as_deref().unwrap_or(PoolConfig::POOL);
+    let limit = flags.limit.unwrap_or(PoolConfig::LIMIT);
+    let pattern = flags.pattern.as_deref().unwrap_or(PoolConfig::PATTERN);
     let pattern = Pattern::parse(pattern, pool)
         .and_then(|pattern| pattern.check_limit(limit).map(|()| pattern))
         .map_err(|error| format!("--pattern {pattern}: {} ({})", error.message, error.help))?;
     let store = store(flags, &pattern)?;
-    let config = PoolConfig {
-        pool: pool.to_owned(),
-        space: Space {
-            pattern: Arc::new(pattern),
-            limit,
-        },
-        claim: true,
-        ttl: TTL,
-        sticky: None,
-        node: None,
-        addresses: vec![AddressSelection::Auto],
-        dns_port: None,
-        ports: BTreeMap::new(),
-        meta: BTreeMap::new(),
-        health: None,
-        hooks: Vec::new(),
+    let space = Space {
+        pattern: Arc::new(pattern),
+        limit,
     };
-    Ok((store, config))
+    Ok((store, PoolConfig::new(pool, space)))
 }
 
 fn store(flags: &Pool, pattern: &Pattern) -> Result<StoreConfig, String> {

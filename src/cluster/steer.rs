@@ -4,6 +4,7 @@ use tokio::time::timeout;
 
 use super::{ANSWER, Cluster};
 use crate::identity::node::{NodeIdentity, Seats};
+use crate::identity::pool;
 use crate::store::{Entry, Eviction, Feed, HeldBy, Listing, Reply, Request, Slot, StoreError};
 
 /// What was given back, and what was not.
@@ -48,7 +49,7 @@ impl Cluster {
         seats: &Seats,
         key: Option<&str>,
     ) -> Result<Released, String> {
-        let memory = format!("{} {}", self.store.place(), self.space.pattern.canonical());
+        let memory = pool::memory(&*self.store, &self.space);
         let listing = self.listing().await?;
         let mut released = Released::default();
         let name = |slot: Slot| self.space.pattern.text(slot);

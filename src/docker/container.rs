@@ -131,6 +131,28 @@ pub enum Health {
     Unhealthy,
 }
 
+impl Health {
+    /// The verdict of this word; that of an unknown one is none.
+    pub(super) fn of(word: &str) -> Self {
+        match word {
+            "starting" => Self::Starting,
+            "healthy" => Self::Healthy,
+            "unhealthy" => Self::Unhealthy,
+            _ => Self::Unchecked,
+        }
+    }
+
+    /// The word for it, empty where there is no check.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Unchecked => "",
+            Self::Starting => "starting",
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+        }
+    }
+}
+
 impl Container {
     /// The container that an inspection shows; [`None`] where it does not run.
     #[must_use]
@@ -203,12 +225,7 @@ impl Container {
             ports,
             published,
             paused: state.paused,
-            health: match health {
-                "starting" => Health::Starting,
-                "healthy" => Health::Healthy,
-                "unhealthy" => Health::Unhealthy,
-                _ => Health::Unchecked,
-            },
+            health: Health::of(health),
             id: detail.id,
             origin: None,
         })

@@ -94,11 +94,7 @@ struct Remembered {
 /// value is a sentence for the program's output that says why.
 #[must_use]
 pub fn open(folder: Option<&Path>, explicit_key: Option<&str>) -> (NodeIdentity, Option<String>) {
-    let candidates = match folder {
-        Some(folder) => vec![folder.to_owned()],
-        None => candidates(|name| std::env::var_os(name)),
-    };
-    open_first(&candidates, explicit_key)
+    open_first(&wanted_or_usual(folder), explicit_key)
 }
 
 /// The state folder that [`open`] would use. No seat is taken.
@@ -107,12 +103,8 @@ pub fn open(folder: Option<&Path>, explicit_key: Option<&str>) -> (NodeIdentity,
 ///
 /// One line: why there is none.
 pub fn folder(folder: Option<&Path>) -> Result<PathBuf, String> {
-    let candidates = match folder {
-        Some(folder) => vec![folder.to_owned()],
-        None => candidates(|name| std::env::var_os(name)),
-    };
     let mut reasons = Vec::new();
-    for folder in candidates {
+    for folder in wanted_or_usual(folder) {
         match usable(&folder) {
             Ok(()) => return Ok(folder),
             Err(error) => reasons.push(format!("{}: {}", folder.display(), reason::of(&error))),
@@ -164,6 +156,14 @@ pub fn seats(wanted: Option<&Path>, explicit_key: Option<&str>) -> Result<Seats,
         }
     }
     Ok(seats)
+}
+
+/// The folder that is wanted, or those that are tried where none is.
+fn wanted_or_usual(folder: Option<&Path>) -> Vec<PathBuf> {
+    match folder {
+        Some(folder) => vec![folder.to_owned()],
+        None => candidates(|name| std::env::var_os(name)),
+    }
 }
 
 fn candidates(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {

@@ -75,6 +75,46 @@ pub struct PoolConfig {
     pub hooks: Vec<Hook>,
 }
 
+impl PoolConfig {
+    /// What a pool is called where nobody says.
+    pub const POOL: &str = "node";
+
+    /// Its pattern where nobody says.
+    pub const PATTERN: &str = "{{.Pool}}{{.ID}}.cluster.internal.";
+
+    /// How many slots it has where nobody says.
+    pub const LIMIT: Slot = 1000;
+
+    /// How long a claim outlives its last renewal where nobody says.
+    pub const TTL: Duration = Duration::from_secs(20);
+
+    /// A pool whose names are claimed, not kept for anybody, and published with this machine's
+    /// addresses and nothing else.
+    #[must_use]
+    pub fn new(pool: impl Into<String>, space: Space) -> Self {
+        Self {
+            pool: pool.into(),
+            space,
+            claim: true,
+            ttl: Self::TTL,
+            sticky: None,
+            node: None,
+            addresses: vec![AddressSelection::Auto],
+            dns_port: None,
+            ports: BTreeMap::new(),
+            meta: BTreeMap::new(),
+            health: None,
+            hooks: Vec::new(),
+        }
+    }
+}
+
+/// What a node remembers its claims on these names in this store by.
+pub(crate) fn memory(store: &dyn Store, space: &Space) -> String {
+    // Equal patterns in two stores are two spaces.
+    format!("{} {}", store.place(), space.pattern.canonical())
+}
+
 /// How a pool is doing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PoolState {
@@ -216,8 +256,7 @@ pub fn start(
         space: config.space.clone(),
     };
     let driver = Driver {
-        // Equal patterns in two stores are two spaces.
-        memory: format!("{} {}", store.place(), config.space.pattern.canonical()),
+        memory: memory(&*store, &config.space),
         hooks: Hooks::start(config.hooks.clone()),
         config,
         store,

@@ -66,7 +66,11 @@ impl StoreConfig {
     }
 
     /// The folder of a local store, and what the user should know about it.
-    fn folder(&self) -> Result<(Option<PathBuf>, Option<String>), String> {
+    ///
+    /// # Errors
+    ///
+    /// One line: no folder can be used.
+    pub(crate) fn folder(&self) -> Result<(Option<PathBuf>, Option<String>), String> {
         Ok(match self {
             Self::Local(None) => {
                 let folder = local::default_folder()?;

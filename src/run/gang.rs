@@ -127,6 +127,7 @@ impl Gang {
         let end = self.timeout.map(|timeout| Instant::now() + timeout);
         let longest = LONGEST_PAUSE.max(PAUSE_PER_MEMBER * self.own.expect);
         let (mut looks, mut pause) = (0, FIRST_PAUSE);
+        let mut deadline = self.handle.ownership.deadline();
         loop {
             let is_alone = self.own.expect == 1;
             let has_claim = self.state.borrow().instance.is_some();
@@ -136,7 +137,12 @@ impl Gang {
             // Nothing is waited for between these and what is decided from them.
             let members = self.members.borrow_and_update().clone();
             let state = self.state.borrow_and_update().clone();
-            self.instance = state.instance.clone().unwrap_or_default();
+            // A name whose time is over, since this process was stopped for long, is about to be lost or
+            // renewed. The pool tells of both.
+            deadline.mark_unchanged();
+            let is_owned = self.handle.ownership.check().is_some();
+            let instance = state.instance.clone().filter(|_| is_owned);
+            self.instance = instance.unwrap_or_default();
             match decide(&self.instance, self.own, &members, self.last.as_ref()) {
                 Decision::Start => {
                     if let Some(roster) = self.last.clone() {
@@ -159,6 +165,7 @@ impl Gang {
                     (looks, pause) = (0, FIRST_PAUSE);
                 }
                 result = self.state.changed() => ended(result).await,
+                Ok(()) = deadline.changed() => {}
                 () = sleep(pause), if !self.instance.is_empty() && !is_alone => {
                     looks += 1;
                     pause = (pause * 2).min(longest);
@@ -271,5 +278,94 @@ impl Gang {
 async fn ended(result: Result<(), RecvError>) {
     if result.is_err() {
         std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::clock::BootTime;
+    use crate::identity::node;
+    use crate::identity::pattern::Pattern;
+    use crate::identity::pool;
+    use crate::identity::pools::{NodeOptions, StoreConfig};
+    use crate::identity::record::{Member, Record};
+    use crate::run::{OnMemberLoss, Policies};
+    use crate::store::local::LocalStore;
+    use crate::store::{Entry, Feed, Listing, Space};
+
+    fn job(pool: PoolConfig) -> Job {
+        Job {
+            store: StoreConfig::Local(None),
+            pool,
+            node: NodeOptions::default(),
+            expect: 1,
+            timeout: None,
+            policies: Policies {
+                stop_on_claim_loss: true,
+                on_member_loss: OnMemberLoss::Fail,
+            },
+            grace: Duration::from_secs(1),
+            frameworks: Vec::new(),
+            port: 1,
+            by_name: false,
+            command: Vec::new(),
+        }
+    }
+
+    /// A listing in which the first slot is held under this instance.
+    fn held(instance: &str) -> Feed {
+        let member = Member {
+            slot: 1,
+            inst: instance.to_owned(),
+            ..Member::default()
+        };
+        Feed::Listing(Listing {
+            revision: 9,
+            entries: vec![Entry {
+                slot: 1,
+                epoch: 5,
+                session: None,
+                record: Record {
+                    member: Some(member),
+                    ..Record::default()
+                },
+            }],
+            reservations: Vec::new(),
+        })
+    }
+
+    /// If this fails, a job that was stopped for longer than its lease turns in circles when it goes
+    /// on, and never hears that its name is lost or renewed.
+    #[tokio::test]
+    async fn nothing_starts_under_a_name_whose_time_is_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = LocalStore::open(&folder.path().join("names")).unwrap();
+        let (node, _) = node::open(Some(&folder.path().join("state")), None);
+        let space = Space {
+            pattern: Arc::new(Pattern::parse("node{{.ID}}.test.", "node").unwrap()),
+            limit: 10,
+        };
+        let config = PoolConfig::new("node", space);
+        let job = job(config.clone());
+        let mut handle = pool::start(config, Arc::new(store), Arc::new(node), Arc::default());
+        // The store shows the claim and the pool believes in it; nothing is owned any more.
+        let mut members = Members::default();
+        members.follow(BootTime::now(), &held("i"));
+        let (_members, receiver) = watch::channel(members);
+        handle.members = receiver;
+        let (_state, receiver) = watch::channel(PoolState {
+            held: Some((1, "node1.test.".to_owned())),
+            instance: Some("i".to_owned()),
+            ..PoolState::default()
+        });
+        handle.state = receiver;
+        let mut gang = Gang::new(handle, &job);
+        let waited = timeout(Duration::from_millis(100), gang.wait()).await;
+        assert!(waited.is_err(), "it starts");
     }
 }

@@ -237,12 +237,8 @@ async fn perform(
                 }
                 return Ok(end.unwrap_or(End::Status(status)));
             }
-            result = deadline.changed(), if stops => {
-                // The pool is gone only when this process ends.
-                if result.is_err() {
-                    command.stop();
-                }
-            }
+            // The pool, which tells of changes, lives as long as this does.
+            Ok(()) = deadline.changed(), if stops => {}
             lost = gang.lost(roster), if end.is_none() && job.policies.on_member_loss != OnMemberLoss::Continue => {
                 let again = job.policies.on_member_loss == OnMemberLoss::Restart;
                 command.stop();

@@ -82,6 +82,11 @@ pub enum End {
     TakenOver,
 }
 
+/// Waits until it is over, also because nobody is left to say so.
+pub(in crate::store) async fn over(end: &mut watch::Receiver<End>) {
+    let _ = end.wait_for(|end| *end != End::NotYet).await;
+}
+
 impl Board {
     /// The board below a prefix of etcd, which ends in a slash. Connects to nothing yet.
     ///

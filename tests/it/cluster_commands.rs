@@ -9,6 +9,7 @@ use crate::support::BOUND;
 use crate::support::callsign::{Callsign, Place};
 use crate::support::etcd::Etcd;
 use crate::support::run::{Ended, Running};
+use crate::support::wait::until;
 
 mod doctor;
 mod members;
@@ -98,9 +99,5 @@ impl Pool {
 
 /// Waits until a program has written this on standard output.
 fn says(running: &Running, text: &str) {
-    let end = Instant::now() + BOUND;
-    while !running.has_said(text) {
-        assert!(Instant::now() < end, "it does not say {text:?}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    until(text, || running.has_said(text));
 }

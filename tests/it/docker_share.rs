@@ -3,11 +3,11 @@
 use nix::sys::signal::Signal;
 
 use crate::docker::until;
-use crate::identity::eventually;
 use crate::support::callsign::{Callsign, Place};
 use crate::support::dns::{Query, Reply, ask, ask_until};
 use crate::support::engine::{Container, Dialect, Engine};
 use crate::support::etcd::Etcd;
+use crate::support::wait::eventually;
 
 const SERVFAIL: u16 = 2;
 

@@ -1,6 +1,5 @@
 //! What an answer costs, of Callsign and others, beside what the sockets alone cost.
 
-use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use callsign_bench::Result;
 use callsign_bench::client::{Client, Content, Load};
 use callsign_bench::contestant::{Contestant, callsign, server};
 use callsign_bench::etcd::{Etcd, free_port};
+use callsign_bench::flags::Places;
 use callsign_bench::gateway::Gateway;
 use callsign_bench::machine::{self, stay_on};
 use callsign_bench::peers::Peer;
@@ -49,15 +49,8 @@ struct Arguments {
     /// How many names there are
     #[arg(long, default_value_t = 10_000)]
     names: u32,
-    /// The server [default: callsign beside this program]
-    #[arg(long, value_name = "PATH")]
-    server: Option<PathBuf>,
-    /// Where the Corefiles are
-    #[arg(long, value_name = "FOLDER", default_value = "examples")]
-    examples: PathBuf,
-    /// Where the page is written to
-    #[arg(long, value_name = "FILE")]
-    results: Option<PathBuf>,
+    #[command(flatten)]
+    places: Places,
 }
 
 fn main() -> ExitCode {
@@ -99,7 +92,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
         good &= entries
             .iter()
             .all(|it| it.name != "Callsign" || it.failed == [0, 0]);
-        if let Some(results) = &arguments.results {
+        if let Some(results) = &arguments.places.results {
             std::fs::write(results, &page)?;
         }
     }
@@ -107,7 +100,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
 }
 
 fn measure_row(arguments: &Arguments, row: &Row) -> Result<Vec<Entry>> {
-    let server = server(arguments.server.as_ref())?;
+    let server = server(arguments.places.server.as_ref())?;
     let folder = tempfile::tempdir()?;
     let folder = folder.path();
     write_files(folder, arguments.names)?;
@@ -132,7 +125,7 @@ fn measure_row(arguments: &Arguments, row: &Row) -> Result<Vec<Entry>> {
         }
         Beside::Upstream => {
             let address: std::net::SocketAddr = address()?;
-            let text = corefile(&arguments.examples, "benchmark-zone.Corefile", &[])?;
+            let text = corefile(&arguments.places.examples, "benchmark-zone.Corefile", &[])?;
             let path = folder.join("upstream.Corefile");
             std::fs::write(&path, text)?;
             let command = callsign(&server, &path, address.port());
@@ -148,7 +141,7 @@ fn measure_row(arguments: &Arguments, row: &Row) -> Result<Vec<Entry>> {
     let path = folder.join("Corefile");
     std::fs::write(
         &path,
-        corefile(&arguments.examples, row.corefile, &changes)?,
+        corefile(&arguments.places.examples, row.corefile, &changes)?,
     )?;
     let ours = address()?;
     let command = callsign(&server, &path, ours.port());

@@ -1,11 +1,11 @@
 //! What a server costs besides answers over UDP.
 
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use callsign_bench::Result;
 use callsign_bench::contestant::server;
+use callsign_bench::flags::Places;
 use callsign_bench::machine::stay_on;
 use callsign_bench::upkeep::{Bench, SCENES};
 use clap::Parser;
@@ -20,15 +20,8 @@ struct Arguments {
     /// How long most measurements take
     #[arg(long, default_value_t = 1.0)]
     seconds: f64,
-    /// The server [default: callsign beside this program]
-    #[arg(long, value_name = "PATH")]
-    server: Option<PathBuf>,
-    /// Where the Corefiles are
-    #[arg(long, value_name = "FOLDER", default_value = "examples")]
-    examples: PathBuf,
-    /// The page to which the tables are added
-    #[arg(long, value_name = "FILE")]
-    results: Option<PathBuf>,
+    #[command(flatten)]
+    places: Places,
 }
 
 fn main() -> ExitCode {
@@ -43,8 +36,8 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<()> {
     let bench = Bench {
-        server: server(arguments.server.as_ref())?,
-        examples: arguments.examples.clone(),
+        server: server(arguments.places.server.as_ref())?,
+        examples: arguments.places.examples.clone(),
         seconds: arguments.seconds,
     };
     let is_chosen = |name: &str| arguments.scenes.iter().any(|it| it == name || it == "all");
@@ -55,7 +48,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         stay_on(1)?;
         let text = scene(&bench).map_err(|error| format!("{name}: {error}"))?;
         print!("{text}");
-        if let Some(results) = &arguments.results {
+        if let Some(results) = &arguments.places.results {
             let mut file = std::fs::OpenOptions::new().append(true).open(results)?;
             file.write_all(text.as_bytes())?;
         }

@@ -1,14 +1,12 @@
 //! Answers one kind of query a number of times, for `scripts/instructions` to count what that
 //! takes: `instructions CASE`. The zone is that of a cluster of 10,000 nodes.
 
+mod shared;
+
 use std::hint::black_box;
 
-use answer::{
-    LookupName, Message, Name, Query, RecordData, RecordType, Reply, Rrset, Soa, Transport, Zone,
-    answer_from_zone,
-};
-
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+use answer::{Message, Name, RecordData, RecordType, Rrset, Soa, Zone, answer_from_zone};
+use shared::{Result, reply, request};
 
 /// How many names the zone has.
 const NAMES: u32 = 10_000;
@@ -68,25 +66,6 @@ fn retold(kept: &Message, request: &[u8], buffer: &mut [u8]) -> usize {
     reply(request, buffer, |_, _, reply| reply.relay(kept, 3, 0))
 }
 
-#[inline(always)]
-fn reply(
-    request: &[u8],
-    buffer: &mut [u8],
-    write: impl FnOnce(&Query<'_>, &LookupName, &mut Reply<'_>),
-) -> usize {
-    let Ok(query) = Query::parse(request) else {
-        return 0;
-    };
-    let Some(name) = LookupName::from_wire(query.qname) else {
-        return 0;
-    };
-    let Ok(mut reply) = Reply::start(&query, Transport::DATAGRAM, buffer) else {
-        return 0;
-    };
-    write(&query, &name, &mut reply);
-    reply.finish()
-}
-
 fn zone() -> Result<Zone> {
     let name = |text: &str| Name::parse(text);
     let soa = Soa::new(name("ns.tf.local")?, name("hostmaster.tf.local")?, 1);
@@ -113,12 +92,4 @@ fn zone() -> Result<Zone> {
         vec![RecordData::a(9.into())],
     )?;
     Ok(edit.finish())
-}
-
-fn request(name: &str, rtype: RecordType) -> Result<Vec<u8>> {
-    let mut request = vec![0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1];
-    request.extend_from_slice(Name::parse(name)?.as_wire());
-    request.extend_from_slice(&rtype.0.to_be_bytes());
-    request.extend_from_slice(b"\0\x01\0\0\x29\x04\xd0\0\0\0\0\0\0");
-    Ok(request)
 }

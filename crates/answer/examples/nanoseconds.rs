@@ -1,18 +1,18 @@
 //! Prints how long an answer takes, from request bytes to reply bytes, over a zone of 10,000
 //! names: `cargo run --release -p answer --example nanoseconds`.
 
+mod shared;
+
 use std::hint::black_box;
 use std::time::Instant;
 
-use answer::{
-    LookupName, Name, Query, RecordData, RecordType, Reply, Rrset, Soa, Transport, Zone,
-    answer_from_zone,
-};
+use answer::{Name, RecordData, RecordType, Rrset, Soa, Zone, answer_from_zone};
+use shared::{Result, reply, request};
 
 const NAMES: u32 = 10_000;
 const ROUNDS: u32 = 200;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<()> {
     let (zone, seconds) = build(NAMES)?;
     println!(
         "{NAMES} names: {seconds:.3} s, {} octets each",
@@ -65,7 +65,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn build(names: u32) -> Result<(Zone, f64), Box<dyn std::error::Error>> {
+fn build(names: u32) -> Result<(Zone, f64)> {
     let start = Instant::now();
     let soa = Soa::new(
         Name::parse("ns.tf.local")?,
@@ -84,19 +84,11 @@ fn build(names: u32) -> Result<(Zone, f64), Box<dyn std::error::Error>> {
 }
 
 /// Asks for `NAMES` names in turn, spread so that the caches do not guess the next one.
-fn measure(
-    what: &str,
-    zone: &Zone,
-    question: impl Fn(u32) -> (String, RecordType),
-) -> Result<(), Box<dyn std::error::Error>> {
+fn measure(what: &str, zone: &Zone, question: impl Fn(u32) -> (String, RecordType)) -> Result<()> {
     let mut requests = Vec::new();
     for number in 0..NAMES {
         let (qname, rtype) = question(number * 7919 % NAMES);
-        let mut request = vec![0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1];
-        request.extend_from_slice(Name::parse(&qname)?.as_wire());
-        request.extend_from_slice(&rtype.0.to_be_bytes());
-        request.extend_from_slice(b"\0\x01\0\0\x29\x10\0\0\0\0\0\0\0");
-        requests.push(request);
+        requests.push(request(&qname, rtype)?);
     }
     let mut buffer = [0; 1232];
     let mut octets = 0;
@@ -116,15 +108,7 @@ fn measure(
 }
 
 fn answer(zone: &Zone, request: &[u8], rotation: u32, buffer: &mut [u8]) -> usize {
-    let Ok(query) = Query::parse(request) else {
-        return 0;
-    };
-    let Some(name) = LookupName::from_wire(query.qname) else {
-        return 0;
-    };
-    let Ok(mut reply) = Reply::start(&query, Transport::DATAGRAM, buffer) else {
-        return 0;
-    };
-    answer_from_zone(zone, &name, &query, rotation, &mut reply);
-    reply.finish()
+    reply(request, buffer, |query, name, reply| {
+        answer_from_zone(zone, name, query, rotation, reply);
+    })
 }

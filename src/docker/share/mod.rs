@@ -29,7 +29,7 @@ use super::EngineState;
 use super::names::NetworkRule;
 use crate::identity::pools::StoreConfig;
 use crate::store::board::{Board, Pinned, Values};
-use crate::store::local;
+use crate::store::local::LocalBoard;
 
 use others::{Others, Sighting};
 pub use own::{Hidden, Own};
@@ -62,15 +62,9 @@ impl ShareOptions {
                 let prefix = format!("{}/docker/", root.trim_end_matches('/'));
                 Ok((Board::in_etcd(options.clone(), &prefix)?, None))
             }
-            StoreConfig::Local(path) => {
-                let (path, note) = match path {
-                    Some(path) => (path.clone(), None),
-                    None => {
-                        let folder = local::default_folder()?;
-                        (folder.path, folder.note)
-                    }
-                };
-                let board = local::LocalBoard::open(&path, "docker")?;
+            StoreConfig::Local(_) => {
+                let (path, note) = self.store.folder()?;
+                let board = LocalBoard::open(&path.unwrap_or_default(), "docker")?;
                 Ok((Board::Local(board), note))
             }
         }

@@ -131,7 +131,7 @@ pub(super) fn write(
             })
             .collect(),
         paused: container.paused,
-        health: health(container.health).to_owned(),
+        health: container.health.word().to_owned(),
     };
     let bytes = serde_json::to_vec(&value).map_err(|error| error.to_string())?;
     // What is written must be readable by everybody else.
@@ -209,12 +209,7 @@ pub(super) fn read(id: &str, bytes: &[u8]) -> Result<Container, String> {
         ports: ports.ok_or("a port that is none")?,
         published: published.ok_or("a published port that is none")?,
         paused: value.paused,
-        health: match value.health.as_str() {
-            "starting" => Health::Starting,
-            "healthy" => Health::Healthy,
-            "unhealthy" => Health::Unhealthy,
-            _ => Health::Unchecked,
-        },
+        health: Health::of(&value.health),
         origin: Some(Arc::new(Origin {
             host: value.host,
             addresses: value.through,
@@ -265,15 +260,6 @@ impl Value {
 
 fn text(port: &Port) -> String {
     format!("{}/{}", port.number, port.protocol)
-}
-
-fn health(health: Health) -> &'static str {
-    match health {
-        Health::Unchecked => "",
-        Health::Starting => "starting",
-        Health::Healthy => "healthy",
-        Health::Unhealthy => "unhealthy",
-    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]

@@ -1,6 +1,5 @@
 //! A pool whose store misbehaves.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +7,6 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::{PoolConfig, start};
-use crate::identity::address::AddressSelection;
 use crate::identity::node;
 use crate::identity::pattern::Pattern;
 use crate::store::{Feed, Listing, Pending, Reply, Request, Space, Store, StoreError};
@@ -46,23 +44,11 @@ impl Store for Broken {
 async fn a_request_that_panics_counts_as_one_without_an_answer() {
     let folder = tempfile::tempdir().unwrap();
     let (node, _) = node::open(Some(folder.path()), None);
-    let config = PoolConfig {
-        pool: "node".to_owned(),
-        space: Space {
-            pattern: Arc::new(Pattern::parse("node{{.ID}}.test.", "node").unwrap()),
-            limit: 10,
-        },
-        claim: true,
-        ttl: Duration::from_secs(20),
-        sticky: None,
-        node: None,
-        addresses: vec![AddressSelection::Auto],
-        dns_port: None,
-        ports: BTreeMap::new(),
-        meta: BTreeMap::new(),
-        health: None,
-        hooks: Vec::new(),
+    let space = Space {
+        pattern: Arc::new(Pattern::parse("node{{.ID}}.test.", "node").unwrap()),
+        limit: 10,
     };
+    let config = PoolConfig::new("node", space);
     let mut pool = start(config, Arc::new(Broken), Arc::new(node), Arc::default());
     pool.claim();
     let told = pool.state.wait_for(|state| state.problem.is_some());

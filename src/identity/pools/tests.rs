@@ -1,10 +1,7 @@
-use std::collections::BTreeMap;
-
 use tempfile::TempDir;
 
 use super::*;
 use crate::freshness::Freshness;
-use crate::identity::address::AddressSelection;
 use crate::identity::pattern::Pattern;
 use crate::identity::pool::PoolState;
 use crate::store::{Epoch, Slot, Space};
@@ -102,23 +99,11 @@ fn etcd(ports: &[u16]) -> StoreConfig {
 }
 
 fn config(pattern: &str, limit: Slot) -> PoolConfig {
-    PoolConfig {
-        pool: "worker".to_owned(),
-        space: Space {
-            pattern: Arc::new(Pattern::parse(pattern, "worker").unwrap()),
-            limit,
-        },
-        claim: true,
-        ttl: Duration::from_secs(20),
-        sticky: None,
-        node: None,
-        addresses: vec![AddressSelection::Auto],
-        dns_port: None,
-        ports: BTreeMap::new(),
-        meta: BTreeMap::new(),
-        health: None,
-        hooks: Vec::new(),
-    }
+    let space = Space {
+        pattern: Arc::new(Pattern::parse(pattern, "worker").unwrap()),
+        limit,
+    };
+    PoolConfig::new("worker", space)
 }
 
 const WORKERS: &str = "worker{{.ID}}.x.";

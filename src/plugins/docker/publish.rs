@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use answer::Name;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::sleep_until;
 use tracing::{info, warn};
 
 use super::super::trust::Trust;
@@ -156,18 +156,22 @@ impl Publisher {
             let states: Vec<EngineState> = engines.iter().map(|it| it.borrow().clone()).collect();
             let addresses: Addresses = host.borrow_and_update().clone();
             target.replace(self.snapshot(&states, &addresses.list));
-            self.answer(&mut questions);
             self.write_down(&states);
             let served = servers.borrow().clone();
             self.introduce(&states, &served);
             self.warn();
             let expiry = [self.expires_in(&states), self.introduces_in()];
             let expiry = expiry.into_iter().flatten().min();
-            tokio::select! {
-                () = changed.notified() => {}
-                1.. = asked.recv_many(&mut questions, QUESTIONS) => {}
-                () = sleep(expiry.unwrap_or_default()), if expiry.is_some() => {}
-                _ = work.join_next() => {}
+            let expiry = expiry.map(|left| tokio::time::Instant::now() + left);
+            // Whoever asks is answered from the names as they are.
+            loop {
+                tokio::select! {
+                    biased;
+                    () = changed.notified() => break,
+                    () = sleep_until(expiry.unwrap_or_else(tokio::time::Instant::now)), if expiry.is_some() => break,
+                    _ = work.join_next() => break,
+                    1.. = asked.recv_many(&mut questions, QUESTIONS) => self.answer(&mut questions),
+                }
             }
         }
     }
@@ -242,10 +246,7 @@ impl Publisher {
     }
 
     /// Tells those who look on who claims which name.
-    fn answer(&mut self, questions: &mut Vec<Question>) {
-        if questions.is_empty() {
-            return;
-        }
+    fn answer(&self, questions: &mut Vec<Question>) {
         let mut lines = self.names.report();
         if let Some(sharing) = &self.sharing {
             let hidden = sharing.hidden();

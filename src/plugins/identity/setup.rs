@@ -84,21 +84,21 @@ impl Preset {
 
     fn pattern(self) -> &'static str {
         match self {
-            Self::Identity => "{{.Pool}}{{.ID}}.cluster.internal.",
+            Self::Identity => PoolConfig::PATTERN,
             Self::Idetcd => "worker{{.ID}}.tf.local.",
         }
     }
 
     fn limit(self) -> Slot {
         match self {
-            Self::Identity => 1000,
+            Self::Identity => PoolConfig::LIMIT,
             Self::Idetcd => 10,
         }
     }
 
     fn pool(self) -> &'static str {
         match self {
-            Self::Identity => "node",
+            Self::Identity => PoolConfig::POOL,
             Self::Idetcd => "worker",
         }
     }
@@ -143,7 +143,7 @@ fn pool(
             limit: options.limit.unwrap_or(preset.limit()),
         },
         claim: options.claim.unwrap_or(true),
-        ttl: options.ttl.unwrap_or(Duration::from_secs(20)),
+        ttl: options.ttl.unwrap_or(PoolConfig::TTL),
         sticky: options.sticky.unwrap_or(Some(Duration::from_secs(600))),
         node: options.node,
         addresses: if options.addresses.is_empty() {

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use etcd_client::{GetOptions, PutOptions, Txn, TxnOp};
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::connection::{Connection, Connections};
@@ -17,7 +16,7 @@ use super::errors::in_time;
 use super::lease;
 use super::position::{PAGE, PATIENCE, rest};
 use super::requests::{revision, transact};
-use crate::store::board::{End, Pinned, Values};
+use crate::store::board::{End, Pinned, Values, over};
 use crate::store::{Session, StoreError, StoreErrorKind};
 
 /// How many keys are written in one transaction: etcd takes 128 operations.
@@ -91,11 +90,6 @@ pub(super) async fn pin(connections: &Connections, prefix: &str, mut pinned: Pin
         // Where this fails, the lease ends by itself.
         let _ = timeout(FAREWELL, lease::close(connections, session)).await;
     }
-}
-
-/// Waits until it is over, also because nobody is left to say so.
-async fn over(end: &mut watch::Receiver<End>) {
-    let _ = end.wait_for(|end| *end != End::NotYet).await;
 }
 
 struct Keeper<'a> {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::echo::Echoes;
@@ -25,7 +25,7 @@ use super::watch::{Watch, blocking};
 use super::{RECONCILE, file, folder};
 use crate::reason;
 use crate::store::Pending;
-use crate::store::board::{End, KeyAndValue, Pinned, ValueFeed, Values};
+use crate::store::board::{KeyAndValue, Pinned, ValueFeed, Values, over};
 
 /// The largest file that is read, in bytes.
 const LIMIT: usize = 64 * 1024 * 1024;
@@ -350,11 +350,6 @@ impl LocalBoard {
         let reason = reason::of(error);
         format!("cannot {what} {}: {reason}", self.folder.display())
     }
-}
-
-/// Waits until it is over, also because nobody is left to say so.
-async fn over(end: &mut watch::Receiver<End>) {
-    let _ = end.wait_for(|end| *end != End::NotYet).await;
 }
 
 /// The author that a file belongs to.

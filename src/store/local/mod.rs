@@ -116,6 +116,10 @@ impl LocalStore {
         })
     }
 
+    fn space_folder(&self, space: &Space) -> SpaceFolder {
+        SpaceFolder::new(&self.shared.folder, space.pattern.canonical())
+    }
+
     /// The store's folder, absolute.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -130,7 +134,7 @@ impl Store for LocalStore {
         request: Request,
     ) -> Pending<'static, Result<Reply, StoreError>> {
         let shared = Arc::clone(&self.shared);
-        let folder = SpaceFolder::new(&shared.folder, space.pattern.canonical());
+        let folder = self.space_folder(space);
         let limit = space.limit;
         Box::pin(async move { blocking(move || shared.carry_out(&folder, limit, request)).await })
     }
@@ -142,7 +146,7 @@ impl Store for LocalStore {
         write: Option<NoteWrite>,
     ) -> Pending<'static, Result<Note, StoreError>> {
         let shared = Arc::clone(&self.shared);
-        let folder = SpaceFolder::new(&shared.folder, space.pattern.canonical());
+        let folder = self.space_folder(space);
         Box::pin(async move { blocking(move || shared.note(&folder, name, write)).await })
     }
 
@@ -151,7 +155,7 @@ impl Store for LocalStore {
         space: &Space,
         entry: &Entry,
     ) -> Pending<'static, Result<HeldBy, StoreError>> {
-        let folder = SpaceFolder::new(&self.shared.folder, space.pattern.canonical());
+        let folder = self.space_folder(space);
         let (slot, epoch) = (entry.slot, entry.epoch);
         Box::pin(async move {
             blocking(move || {
@@ -174,19 +178,19 @@ impl Store for LocalStore {
         reservation: &Reservation,
     ) -> Pending<'static, Result<(), StoreError>> {
         let shared = Arc::clone(&self.shared);
-        let folder = SpaceFolder::new(&self.shared.folder, space.pattern.canonical());
+        let folder = self.space_folder(space);
         let Reservation { slot, node, .. } = reservation.clone();
         Box::pin(async move { blocking(move || shared.forget(&folder, slot, &node)).await })
     }
 
     fn inheritable(&self, space: &Space, slot: Slot) -> Option<OwnedFd> {
-        let folder = SpaceFolder::new(&self.shared.folder, space.pattern.canonical());
+        let folder = self.space_folder(space);
         let hold = self.shared.sessions.hold(&folder, slot, None)?;
         hold.lock.inheritable().ok()
     }
 
     fn follow(&self, space: &Space, feed: mpsc::Sender<Feed>) -> Pending<'static, ()> {
-        let folder = SpaceFolder::new(&self.shared.folder, space.pattern.canonical());
+        let folder = self.space_folder(space);
         Box::pin(follow::follow(Arc::clone(&self.shared), folder, feed))
     }
 

@@ -28,6 +28,7 @@ use std::time::{Duration, Instant};
 use crate::support::callsign::Callsign;
 use crate::support::dns::{Query, Reply, ask};
 use crate::support::etcd::{BOUND, Etcd};
+use crate::support::wait::eventually;
 
 const SERVFAIL: u16 = 2;
 const NXDOMAIN: u16 = 3;
@@ -111,18 +112,6 @@ fn resolves(server: SocketAddr, name: &str, rtype: &str, expected: &[&str]) {
 /// The reply to a query with EDNS.
 fn with_edns(server: SocketAddr, name: &str, rtype: &str) -> Reply {
     Query::new(name, rtype).edns(1232, 0).udp(server)
-}
-
-/// Waits for something and gives it.
-pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + BOUND;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < end, "still not so: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// The value of a key; empty where there is none.

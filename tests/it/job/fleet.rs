@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use crate::identity::eventually;
 use crate::support::callsign::Callsign;
 use crate::support::namespace::{Namespace, Server};
 use crate::support::run::Running;
+use crate::support::wait::eventually;
 
 /// How long everything together may take.
 const PATIENCE: Duration = Duration::from_secs(240);

@@ -58,7 +58,7 @@ fn a_guard_that_nobody_reads_ends_the_command() {
     let command = jobs.process("command");
     fill(&mut writer);
     etcd.kill();
-    wait_for("the command ends", || !command.lives());
+    until("the command ends", || !command.lives());
     child.kill().expect("our own child");
     child.wait().expect("our own child");
 }
@@ -118,7 +118,7 @@ fn a_job_that_is_stopped_at_the_terminal_ends_before_its_lease() {
     }
     running.signal(Signal::SIGTSTP);
     etcd.kill();
-    wait_for("the command ends", || !command.lives());
+    until("the command ends", || !command.lives());
     running.signal(Signal::SIGCONT);
     assert_eq!(status(&running.ended()), Some(122));
 }

@@ -6,15 +6,13 @@ mod guarding;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::BOUND;
 use crate::support::etcd::Etcd;
 use crate::support::run::{Ended, Running};
+use crate::support::wait::until;
 
 /// A folder with a store for names, and programs that run commands under these.
 struct Jobs {
@@ -78,7 +76,7 @@ impl Jobs {
     fn written(&self, name: &str) -> String {
         let path = self.path(name);
         let mut text = String::new();
-        wait_for(&format!("{name} is written"), || {
+        until(&format!("{name} is written"), || {
             text = fs::read_to_string(&path).unwrap_or_default();
             text.ends_with('\n')
         });
@@ -112,14 +110,6 @@ impl Process {
         let (_, rest) = stat.rsplit_once(") ").expect("a name in parentheses");
         let parent = rest.split_whitespace().nth(1).expect("a parent");
         Self(parent.parse().expect("a number"))
-    }
-}
-
-fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
-    let end = Instant::now() + BOUND;
-    while !condition() {
-        assert!(Instant::now() < end, "in vain: {what}");
-        thread::sleep(Duration::from_millis(2));
     }
 }
 
@@ -162,7 +152,7 @@ fn a_member_that_dies_ends_the_job() {
         assert_eq!(status(&ended), Some(123), "{}", ended.errors);
         assert!(ended.errors.contains(" is lost"), "{}", ended.errors);
     }
-    wait_for("every process ends", || {
+    until("every process ends", || {
         processes.iter().all(|process| !process.lives())
     });
 }
@@ -203,7 +193,7 @@ fn ending_well_is_no_loss_and_failing_is_one() {
     let jobs = Jobs::local();
     let script = "[ {{.Rank}} = 0 ] || while [ ! -e go ]; do sleep 0.01; done; exit {{.Rank}}";
     let running: Vec<Running> = (0..2).map(|_| jobs.start("-n 2", script)).collect();
-    wait_for("the first member is gone", || {
+    until("the first member is gone", || {
         let ended = jobs.path("names/worker%d.cluster.internal./ended-00000001.note");
         let other = jobs.path("names/worker%d.cluster.internal./ended-00000002.note");
         ended.exists() || other.exists()
@@ -237,7 +227,7 @@ fn a_spare_takes_the_place_of_who_is_lost() {
         jobs.written(&format!("members1.{rank}"));
     }
     let spare = jobs.start(flags, script);
-    wait_for("the spare has a name", || {
+    until("the spare has a name", || {
         jobs.path("names/worker%d.cluster.internal./00000003.json")
             .exists()
     });
@@ -377,7 +367,7 @@ fn signals_and_exit_statuses_pass_through() {
     // While it waits there is nobody to pass it on to.
     let jobs = Jobs::local();
     let waiting = jobs.start("-n 2", "true");
-    wait_for("it has a name", || {
+    until("it has a name", || {
         let folder = Path::new("names/worker%d.cluster.internal.").join("00000001.json");
         jobs.path(&folder.display().to_string()).exists()
     });

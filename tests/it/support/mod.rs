@@ -14,6 +14,7 @@ pub(crate) mod ports;
 pub(crate) mod real_engine;
 pub(crate) mod run;
 pub(crate) mod upstream;
+pub(crate) mod wait;
 
 /// How long anything may take that should take a moment; a busy machine is not a failure.
 ///

@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::BOUND;
 use super::callsign::{Callsign, Place};
 use super::run::{Running, output};
-use crate::identity::eventually;
+use super::wait::eventually;
 
 /// It lives as long as the process that it was made for, and so no longer than the test.
 pub(crate) struct Namespace {
