@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, value_parser};
 
-use crate::run::{Framework, MOST_MEMBERS, OnMemberLoss};
+use crate::run::{Expectation, Framework, OnMemberLoss};
 
 pub(super) use self::cluster::{Completions, Doctor, Evict, Members, Release, Wait};
 
@@ -159,9 +159,20 @@ pub(super) struct Run {
     #[command(flatten)]
     pub(super) pool: Pool,
 
-    /// How many members start together
-    #[arg(long, short = 'n', value_name = "N", env = "CALLSIGN_EXPECT", default_value_t = 1, value_parser = value_parser!(u32).range(1..=i64::from(MOST_MEMBERS)))]
-    pub(super) expect: u32,
+    /// How many members start together; with roles how many of each, in the order of ranks:
+    /// chief=1,ps=2,worker=5
+    #[arg(
+        long,
+        short = 'n',
+        value_name = "N|ROLE=N,ROLE=N",
+        env = "CALLSIGN_EXPECT",
+        default_value = "1"
+    )]
+    pub(super) expect: Expectation,
+
+    /// Which of the roles that are expected this member has
+    #[arg(long, value_name = "ROLE")]
+    pub(super) role: Option<String>,
 
     /// How long to wait for them, and for a name: 90s, 10m ... [default: as long as it takes]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
@@ -208,7 +219,8 @@ pub(super) struct Run {
     pub(super) state: Option<PathBuf>,
 
     /// The command; {{.Name}}, {{.Slot}}, {{.Rank}}, {{.WorldSize}}, {{.Generation}}, {{.Leader}},
-    /// {{.Members}} and {{.Pool}} in it are replaced
+    /// {{.Members}} and {{.Pool}} in it are replaced, with --role {{.Role}}, {{.RoleRank}} and
+    /// {{.RoleSize}} too
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     pub(super) command: Vec<String>,
 }

@@ -8,7 +8,7 @@ use crate::console::complain;
 use crate::identity::address::AddressSelection;
 use crate::identity::pool::PoolConfig;
 use crate::identity::pools::{NodeOptions, StoreConfig};
-use crate::run::{self, FAILED, GuardOptions, Job, Policies, Word};
+use crate::run::{self, Expectation, FAILED, GuardOptions, Job, Policies, Word};
 
 /// Runs the command; returns the exit status.
 pub(super) fn run(flags: &Run) -> u8 {
@@ -28,18 +28,22 @@ fn job(flags: &Run) -> Result<Job, String> {
     let (store, pool) = pool(&flags.pool)?;
     let error = |message: String| format!("error: {message}");
     let limit = pool.space.limit;
-    if flags.expect > limit {
-        let expect = flags.expect;
+    let expect = &flags.expect;
+    if expect.total() > limit {
         return Err(error(format!(
             "--expect {expect}: the pool has only {limit} names: raise its limit"
         )));
     }
+    check_role(expect, flags.role.as_deref()).map_err(error)?;
     let grace = flags.grace.unwrap_or(flags.ttl / 6);
     // In the local store nothing ends by time.
     if matches!(store, StoreConfig::Etcd(_)) && flags.on_claim_loss == OnClaimLoss::Stop {
         check_times(flags.ttl, grace).map_err(error)?;
     }
-    let words = flags.command.iter().map(|word| Word::parse(word));
+    let words = flags
+        .command
+        .iter()
+        .map(|word| Word::parse(word, flags.role.is_some()));
     let command = words.collect::<Result<Vec<_>, _>>().map_err(error)?;
     let addresses = flags
         .address
@@ -63,7 +67,8 @@ fn job(flags: &Run) -> Result<Job, String> {
             state_folder: flags.state.clone(),
             ..NodeOptions::default()
         },
-        expect: flags.expect,
+        expect: flags.expect.clone(),
+        role: flags.role.clone(),
         timeout: flags.timeout,
         policies: Policies {
             stop_on_claim_loss: flags.on_claim_loss == OnClaimLoss::Stop,
@@ -75,6 +80,25 @@ fn job(flags: &Run) -> Result<Job, String> {
         by_name: flags.by_name,
         command,
     })
+}
+
+/// Checks that a member says its role exactly where roles are expected, and one of them.
+fn check_role(expect: &Expectation, role: Option<&str>) -> Result<(), String> {
+    let roles: Vec<&str> = expect.roles().iter().map(|it| it.name.as_str()).collect();
+    let all = roles.join(", ");
+    match role {
+        None if roles.is_empty() => Ok(()),
+        None => Err(format!(
+            "--expect {expect}: say which of these this member is: --role with one of {all}"
+        )),
+        Some(role) if roles.is_empty() => Err(format!(
+            "--role {role}: --expect must say how many members each role has, as {role}=1,worker=4"
+        )),
+        Some(role) if roles.contains(&role) => Ok(()),
+        Some(role) => Err(format!(
+            "--role {role}: --expect has only {all}: correct it, or add {role}=N there, for all members alike"
+        )),
+    }
 }
 
 /// The shortest life of a name whose command is ended in time.

@@ -85,10 +85,7 @@ impl Member {
             "evicted": self.entry.record.is_quarantine(),
             "ports": ports,
             "meta": member.map(|it| &it.meta).cloned().unwrap_or_default(),
-            "job": self.part.map(|part| match part {
-                Part::Ready { expect } => json!({ "state": "ready", "expect": expect }),
-                Part::Runs { rank, of } => json!({ "state": "runs", "rank": rank, "of": of }),
-            }),
+            "job": self.part.as_ref().map(job),
         });
         let held_by = match held_by {
             Some(HeldBy::Lease { left, ttl }) => (
@@ -111,17 +108,32 @@ impl Member {
         if self.entry.record.is_quarantine() {
             return "evicted: nobody can have it yet".to_owned();
         }
-        let part = match self.part {
-            None => "up".to_owned(),
-            Some(Part::Ready { expect }) => format!("ready for {expect}"),
-            Some(Part::Runs { rank, of }) => format!("rank {rank} of {of}"),
+        let (mut part, role) = match &self.part {
+            None => ("up".to_owned(), &None),
+            Some(Part::Ready { expect, role }) => (format!("ready for {expect}"), role),
+            Some(Part::Runs { rank, of, role }) => (format!("rank {rank} of {of}"), role),
         };
-        match (self.is_down(), self.part) {
+        if let Some(role) = role {
+            part += &format!(" as {role}");
+        }
+        match (self.is_down(), &self.part) {
             (false, _) => part,
             (true, None) => "down".to_owned(),
             (true, Some(_)) => format!("down, {part}"),
         }
     }
+}
+
+/// The part of a member in its job, in JSON; `role` is there where jobs have roles.
+fn job(part: &Part) -> Value {
+    let (mut object, role) = match part {
+        Part::Ready { expect, role } => (json!({ "state": "ready", "expect": expect }), role),
+        Part::Runs { rank, of, role } => (json!({ "state": "runs", "rank": rank, "of": of }), role),
+    };
+    if let Some(role) = role {
+        object["role"] = json!(role);
+    }
+    object
 }
 
 fn held_by_text(held_by: &HeldBy) -> String {

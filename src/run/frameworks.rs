@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::situation::Situation;
 
@@ -13,7 +13,7 @@ pub(crate) enum Framework {
     Torch,
     /// torchrun: PET_NNODES, PET_NODE_RANK, PET_MASTER_ADDR ..., read in place of its flags
     Torchrun,
-    /// TensorFlow: TF_CONFIG
+    /// TensorFlow: TF_CONFIG, with the roles of --role or under the pool's name
     Tensorflow,
     /// JAX: JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES, JAX_PROCESS_ID
     Jax,
@@ -79,16 +79,27 @@ fn pairs<const N: usize>(pairs: [(&str, String); N]) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The members under the pool's name, and which of them this one is.
+/// The members under their roles' names, or under the pool's, and which of them this one is.
 fn tf_config(situation: &Situation<'_>) -> String {
-    let members = situation.roster.members.iter().enumerate();
-    let members = members.map(|(rank, it)| situation.host_and_port(it, situation.own_port(rank)));
-    let members: Vec<String> = members.collect();
-    json!({
-        "cluster": { situation.pool: members },
-        "task": { "type": situation.pool, "index": situation.rank },
-    })
-    .to_string()
+    let cluster: serde_json::Map<String, Value> = situation
+        .roster
+        .parts()
+        .map(|part| {
+            let members = (part.first..).zip(part.members);
+            let members =
+                members.map(|(rank, it)| situation.host_and_port(it, situation.own_port(rank)));
+            let members: Vec<String> = members.collect();
+            (
+                part.role.unwrap_or(situation.pool).to_owned(),
+                json!(members),
+            )
+        })
+        .collect();
+    let (task, index) = match situation.role() {
+        Some(role) => (role.name, role.rank),
+        None => (situation.pool, situation.rank),
+    };
+    json!({ "cluster": cluster, "task": { "type": task, "index": index } }).to_string()
 }
 
 /// The text of a file of hosts: a line for each machine, with the number of its members. Open MPI
@@ -135,7 +146,7 @@ fn interface(situation: &Situation<'_>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::situation::tests::{pattern, roster, situation};
+    use super::super::situation::tests::{pattern, roster, roster_with_roles, situation};
     use super::*;
 
     fn lines(framework: Framework, rank: usize) -> Vec<String> {
@@ -183,6 +194,23 @@ mod tests {
                 r#""task":{"index":2,"type":"worker"}}"#
             )]
         );
+    }
+
+    /// If this fails, a parameter server is taken for a worker, or two processes of one machine want
+    /// the same port.
+    #[test]
+    fn tensorflow_is_told_the_roles() {
+        let (roster, pattern) = (roster_with_roles(), pattern());
+        let variables = Framework::Tensorflow.variables(&situation(&roster, &pattern, 1));
+        let config: Value = serde_json::from_str(&variables[0].1).unwrap();
+        let expected = json!({
+            "cluster": {
+                "ps": ["10.0.0.1:29500"],
+                "worker": ["10.0.0.1:29501", "[fd00::2]:29500"],
+            },
+            "task": { "type": "worker", "index": 0 },
+        });
+        assert_eq!(config, expected);
     }
 
     /// If this fails, an example reads what nobody sets.

@@ -74,14 +74,12 @@ pub(super) struct Gang {
 /// What is published by who takes part.
 pub(super) fn announced(
     meta: &BTreeMap<String, String>,
-    expect: u32,
-    after: u64,
+    readiness: &Readiness,
 ) -> BTreeMap<String, String> {
     let mut meta = meta.clone();
-    if expect == 1 {
+    if readiness.expect.is_alone() {
         return meta;
     }
-    let readiness = Readiness { expect, after };
     meta.insert(GANG.to_owned(), readiness.to_string());
     meta
 }
@@ -93,10 +91,7 @@ impl Gang {
             state: handle.state.clone(),
             handle,
             pool: job.pool.clone(),
-            own: Readiness {
-                expect: job.expect,
-                after: 0,
-            },
+            own: job.readiness(),
             timeout: job.timeout,
             last: None,
             revision: None,
@@ -116,20 +111,20 @@ impl Gang {
         self.own.after = generation;
         self.done.clear();
         self.handle.configure(PoolConfig {
-            meta: announced(&self.pool.meta, self.own.expect, generation),
+            meta: announced(&self.pool.meta, &self.own),
             ..self.pool.clone()
         });
     }
 
     /// Waits until a roster with this member in it is frozen.
     pub(super) async fn wait(&mut self) -> Waited {
-        let mut progress = Progress::new(self.handle.space().clone(), self.own.expect);
+        let mut progress = Progress::new(self.handle.space().clone(), &self.own);
         let end = self.timeout.map(|timeout| Instant::now() + timeout);
-        let longest = LONGEST_PAUSE.max(PAUSE_PER_MEMBER * self.own.expect);
+        let longest = LONGEST_PAUSE.max(PAUSE_PER_MEMBER * self.own.expect.total());
         let (mut looks, mut pause) = (0, FIRST_PAUSE);
         let mut deadline = self.handle.ownership.deadline();
         loop {
-            let is_alone = self.own.expect == 1;
+            let is_alone = self.own.expect.is_alone();
             let has_claim = self.state.borrow().instance.is_some();
             if self.revision.is_none() && has_claim && !is_alone {
                 self.note(None).await;
@@ -143,7 +138,7 @@ impl Gang {
             let is_owned = self.handle.ownership.check().is_some();
             let instance = state.instance.clone().filter(|_| is_owned);
             self.instance = instance.unwrap_or_default();
-            match decide(&self.instance, self.own, &members, self.last.as_ref()) {
+            match decide(&self.instance, &self.own, &members, self.last.as_ref()) {
                 Decision::Start => {
                     if let Some(roster) = self.last.clone() {
                         return Waited::Complete(roster);
@@ -294,6 +289,7 @@ mod tests {
     use crate::identity::pool;
     use crate::identity::pools::{NodeOptions, StoreConfig};
     use crate::identity::record::{Member, Record};
+    use crate::run::expectation::Expectation;
     use crate::run::{OnMemberLoss, Policies};
     use crate::store::local::LocalStore;
     use crate::store::{Entry, Feed, Listing, Space};
@@ -303,7 +299,8 @@ mod tests {
             store: StoreConfig::Local(None),
             pool,
             node: NodeOptions::default(),
-            expect: 1,
+            expect: Expectation::members(1),
+            role: None,
             timeout: None,
             policies: Policies {
                 stop_on_claim_loss: true,

@@ -2,6 +2,7 @@
 //!
 //! | file | what it does |
 //! |---|---|
+//! | `expectation.rs` | how many start together, and in which roles |
 //! | `gathering.rs` | when a job is complete and who is in it, without IO |
 //! | `roster.rs` | what is written down of that, in notes beside the slots |
 //! | `gang.rs` | waiting for the others, and noticing that one is gone |
@@ -19,6 +20,7 @@
 
 mod command;
 mod descendants;
+mod expectation;
 mod frameworks;
 mod gang;
 mod gathering;
@@ -38,6 +40,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use self::command::Command;
 use self::gang::{Gang, Waited};
+use self::gathering::Readiness;
 use self::roster::Roster;
 use self::signals::Signals;
 use self::situation::Situation;
@@ -47,10 +50,10 @@ use crate::identity::pool::{PoolConfig, PoolHandle};
 use crate::identity::pools::{NodeOptions, Pools, StoreConfig};
 use crate::reason;
 
+pub(crate) use self::expectation::Expectation;
 pub(crate) use self::frameworks::Framework;
 pub(crate) use self::gathering::Part;
 pub(crate) use self::guard::{GuardOptions, guard};
-pub(crate) use self::roster::MOST_MEMBERS;
 pub(crate) use self::situation::Word;
 pub(crate) use self::status::{FAILED, TIMED_OUT};
 
@@ -87,7 +90,9 @@ pub(crate) struct Job {
     /// Who this node is across restarts.
     pub(crate) node: NodeOptions,
     /// How many members start together.
-    pub(crate) expect: u32,
+    pub(crate) expect: Expectation,
+    /// Which of the roles that are expected this member has; [`None`] where there are none.
+    pub(crate) role: Option<String>,
     /// How long they are waited for; [`None`] for as long as it takes.
     pub(crate) timeout: Option<Duration>,
     /// What happens to the command when something else does.
@@ -102,6 +107,17 @@ pub(crate) struct Job {
     pub(crate) by_name: bool,
     /// The command and its arguments.
     pub(crate) command: Vec<Word>,
+}
+
+impl Job {
+    /// What is said of a member that has just come.
+    fn readiness(&self) -> Readiness {
+        Readiness {
+            expect: self.expect.clone(),
+            role: self.role.clone(),
+            after: 0,
+        }
+    }
 }
 
 /// Runs the job to its end; returns the exit status.
@@ -140,7 +156,7 @@ async fn work(job: &Job, pools: &std::sync::Arc<Pools>) -> Result<u8, String> {
     let mut signals = Signals::new().map_err(failed)?;
     let mut plan = pools.plan();
     let pool = PoolConfig {
-        meta: gang::announced(&job.pool.meta, job.expect, 0),
+        meta: gang::announced(&job.pool.meta, &job.readiness()),
         ..job.pool.clone()
     };
     let handle = plan.pool(job.store.clone(), pool)?;
@@ -232,7 +248,7 @@ async fn perform(
                 if end.is_none() && stops && handle.ownership.check().is_none() {
                     end = Some(End::Status(status::CLAIM_LOST));
                 }
-                if end.is_none() && job.expect > 1 {
+                if end.is_none() && !job.expect.is_alone() {
                     gang.ended(roster, status).await;
                 }
                 return Ok(end.unwrap_or(End::Status(status)));

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::expectation::Expectation;
 use super::gang::Lost;
-use super::gathering::Waiting;
+use super::gathering::{Readiness, Waiting};
 use super::situation::Situation;
 use crate::console::complain;
 use crate::identity::pool::PoolState;
@@ -16,15 +17,17 @@ const MOST_NAMES: usize = 5;
 /// How waiting goes.
 pub(super) struct Progress {
     space: Space,
-    expect: u32,
+    expect: Expectation,
+    role: Option<String>,
     lines: progress::Progress,
 }
 
 impl Progress {
-    pub(super) fn new(space: Space, expect: u32) -> Self {
+    pub(super) fn new(space: Space, own: &Readiness) -> Self {
         Self {
             space,
-            expect,
+            expect: own.expect.clone(),
+            role: own.role.clone(),
             lines: progress::Progress::new(),
         }
     }
@@ -56,11 +59,19 @@ impl Progress {
             };
         };
         let here = waiting.ready.len();
-        let expect = usize::try_from(self.expect).unwrap_or(usize::MAX);
-        let mut text = format!("{name} is here, {here} of {expect}");
+        let expect = usize::try_from(self.expect.total()).unwrap_or(usize::MAX);
+        let mut text = match &self.role {
+            None => format!("{name} is here, {here} of {expect}"),
+            Some(role) => format!("{name} is here as {role}"),
+        };
         if !waiting.busy.is_empty() {
             let busy = self.names(waiting.busy.iter().copied());
             text += &format!(", waiting for the end of the job of {busy}");
+        } else if self.role.is_some() {
+            let roles = self.expect.roles().iter().zip(&waiting.parts);
+            let roles =
+                roles.map(|(role, here)| format!("{here} of {} {}", role.members, role.name));
+            text += &format!(", {}", roles.collect::<Vec<_>>().join(", "));
         } else if here < expect {
             let free =
                 (1..=self.space.limit).filter(|slot| waiting.ready.binary_search(slot).is_err());
@@ -69,7 +80,11 @@ impl Progress {
         }
         if !waiting.others.is_empty() {
             let others = self.names(waiting.others.iter().copied());
-            text += &format!("; another number is expected by {others}");
+            let what = match self.role {
+                None => "another number is",
+                Some(_) => "other members are",
+            };
+            text += &format!("; {what} expected by {others}");
         }
         text
     }
@@ -88,9 +103,12 @@ impl Progress {
 /// Tells that the command starts.
 pub(super) fn started(situation: &Situation<'_>) {
     let Some(own) = situation.own() else { return };
+    let role = situation.role();
+    let role = role.map(|it| format!(" as {} {} of {}", it.name, it.rank, it.size));
     complain(&format!(
-        "callsign: {} starts with rank {} of {} (generation {}, leader {})",
+        "callsign: {} starts{} with rank {} of {} (generation {}, leader {})",
         situation.pattern.text(own.slot),
+        role.unwrap_or_default(),
         situation.rank,
         situation.roster.members.len(),
         situation.roster.generation,

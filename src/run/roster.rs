@@ -1,13 +1,18 @@
 //! The list of those who start a job together.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::expectation::is_name;
 use crate::store::{Entry, Epoch, NOTE_LIMIT, Slot};
 
-/// The version of a roster's text that this program reads and writes.
+/// The version of the text of a roster without roles.
 const VERSION: u32 = 1;
+
+/// The version of the text of a roster with roles.
+const VERSION_WITH_ROLES: u32 = 2;
 
 /// The most members of a roster: with two addresses each they fit into a note.
 pub const MOST_MEMBERS: u32 = 4000;
@@ -23,8 +28,31 @@ pub struct Roster {
     pub generation: u64,
     /// Who froze it: the instance of a claim. It makes every text another one.
     pub frozen_by: String,
-    /// By slot, ascending: the position is the rank.
+    /// The position is the rank: by role, in the order of `roles`, and in each by slot, ascending.
     pub members: Vec<RosterMember>,
+    /// The roles; none where members have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<Role>,
+}
+
+/// A role in a job, and how many members have it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Role {
+    /// What it is called.
+    pub name: String,
+    /// How many have it.
+    pub members: u32,
+}
+
+/// The members of one role, or all of them where there are no roles.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RosterPart<'r> {
+    /// What the role is called.
+    pub(super) role: Option<&'r str>,
+    /// The rank of the first member.
+    pub(super) first: usize,
+    /// By slot, ascending.
+    pub(super) members: &'r [RosterMember],
 }
 
 /// One of them.
@@ -49,7 +77,18 @@ impl Roster {
             generation,
             frozen_by: frozen_by.to_owned(),
             members,
+            roles: Vec::new(),
         }
+    }
+
+    /// The roster with members that are sorted by role, in the order of `roles`, and in each by slot.
+    #[must_use]
+    pub fn in_roles(mut self, roles: &[Role]) -> Self {
+        if !roles.is_empty() {
+            self.v = VERSION_WITH_ROLES;
+            self.roles = roles.to_vec();
+        }
+        self
     }
 
     /// Reads a roster; [`None`] where the text is none, or is damaged: then there is none, and
@@ -57,10 +96,52 @@ impl Roster {
     #[must_use]
     pub fn parse(text: &[u8]) -> Option<Self> {
         let roster: Self = serde_json::from_slice(text).ok()?;
-        let mut pairs = roster.members.iter().zip(roster.members.iter().skip(1));
-        let sorted = pairs.all(|(one, next)| one.slot < next.slot);
-        let known = roster.v == VERSION && sorted && !roster.members.is_empty();
+        let version = match roster.roles.is_empty() {
+            true => VERSION,
+            false => VERSION_WITH_ROLES,
+        };
+        let known = roster.v == version && !roster.members.is_empty() && roster.is_sorted();
         known.then_some(roster)
+    }
+
+    /// Whether the roles have all members, each slot is there once, and the order is right.
+    fn is_sorted(&self) -> bool {
+        let in_roles: u64 = self.roles.iter().map(|it| u64::from(it.members)).sum();
+        let complete = self.roles.is_empty() || usize::try_from(in_roles) == Ok(self.members.len());
+        let sorted = self.parts().all(|part| {
+            let mut pairs = part.members.iter().zip(part.members.iter().skip(1));
+            pairs.all(|(one, next)| one.slot < next.slot)
+        });
+        let names: HashSet<&str> = self.roles.iter().map(|it| it.name.as_str()).collect();
+        let slots: HashSet<Slot> = self.members.iter().map(|it| it.slot).collect();
+        let unique = names.len() == self.roles.len() && slots.len() == self.members.len();
+        complete && sorted && unique && self.roles.iter().all(|it| is_name(&it.name))
+    }
+
+    /// The members of each role, in the order of ranks; all in one where there are no roles.
+    pub(super) fn parts(&self) -> impl Iterator<Item = RosterPart<'_>> {
+        let all = self.roles.is_empty().then_some(RosterPart {
+            role: None,
+            first: 0,
+            members: &self.members,
+        });
+        let mut first = 0_usize;
+        let roles = self.roles.iter().map(move |role| {
+            let begin = first;
+            first = begin.saturating_add(usize::try_from(role.members).unwrap_or(usize::MAX));
+            RosterPart {
+                role: Some(&role.name),
+                first: begin,
+                members: self.members.get(begin..first).unwrap_or_default(),
+            }
+        });
+        all.into_iter().chain(roles)
+    }
+
+    /// The role's members to which the member of this rank belongs.
+    pub(super) fn part(&self, rank: usize) -> Option<RosterPart<'_>> {
+        let mut parts = self.parts();
+        parts.find(|part| (part.first..part.first + part.members.len()).contains(&rank))
     }
 
     /// The roster as JSON; [`None`] where it is too long for a note.
@@ -80,6 +161,18 @@ impl Roster {
     #[must_use]
     pub fn rank(&self, instance: &str) -> Option<usize> {
         self.members.iter().position(|it| it.instance == instance)
+    }
+
+    /// The rank of a member at its own slot, faster than by its claim alone.
+    pub(super) fn rank_at(&self, member: &RosterMember) -> Option<usize> {
+        self.parts().find_map(|part| {
+            let found = part
+                .members
+                .binary_search_by_key(&member.slot, |it| it.slot);
+            let found = found.ok()?;
+            let same = part.members.get(found)?.instance == member.instance;
+            same.then_some(part.first + found)
+        })
     }
 }
 
@@ -161,6 +254,54 @@ mod tests {
         }
     }
 
+    fn role(name: &str, members: u32) -> Role {
+        Role {
+            name: name.to_owned(),
+            members,
+        }
+    }
+
+    /// If this fails, members of one job disagree on who has which role, or an older program reads
+    /// ranks out of a roster that it does not understand.
+    #[test]
+    fn roles_are_frozen_too() {
+        let members = vec![member(7, "c"), member(2, "a"), member(9, "b")];
+        let roles = [role("ps", 1), role("worker", 2)];
+        let roster = Roster::new(3, "b", members.clone()).in_roles(&roles);
+        let text = roster.to_json().unwrap();
+        assert!(String::from_utf8_lossy(&text).contains(r#""v":2"#));
+        assert_eq!(Roster::parse(&text), Some(roster.clone()));
+        let part = roster.part(2).unwrap();
+        assert_eq!(
+            (part.role, part.first, part.members.len()),
+            (Some("worker"), 1, 2)
+        );
+        assert_eq!(roster.rank_at(&member(9, "b")), Some(2));
+        assert_eq!(roster.rank_at(&member(7, "x")), None);
+        assert!(roster.part(3).is_none());
+        // What older programs wrote has no word of roles, and ours without roles neither.
+        let plain = Roster::new(3, "b", vec![member(2, "a")]).in_roles(&[]);
+        let text = String::from_utf8(plain.to_json().unwrap()).unwrap();
+        assert!(
+            text.contains(r#""v":1"#) && !text.contains("roles"),
+            "{text}"
+        );
+        for roles in [
+            vec![role("ps", 1), role("worker", 1)],
+            vec![role("ps", 1), role("worker", 3)],
+            vec![role("ps", 2), role("worker", 1)],
+            vec![role("ps", 1), role("ps", 2)],
+            vec![role("ps", u32::MAX), role("worker", u32::MAX)],
+            vec![role("p s", 1), role("worker", 2)],
+        ] {
+            let wrong = Roster::new(3, "b", members.clone()).in_roles(&roles);
+            assert_eq!(Roster::parse(&wrong.to_json().unwrap()), None, "{roles:?}");
+        }
+        let twice = vec![member(2, "a"), member(2, "b")];
+        let twice = Roster::new(1, "a", twice).in_roles(&[role("ps", 1), role("worker", 1)]);
+        assert_eq!(Roster::parse(&twice.to_json().unwrap()), None);
+    }
+
     /// If this fails, the largest job that is allowed cannot start.
     #[test]
     fn the_largest_roster_fits_into_a_note() {
@@ -171,7 +312,9 @@ mod tests {
             epoch: 1 << 53,
             addresses: vec![address; MOST_ADDRESSES],
         });
-        let roster = Roster::new(u64::MAX, &"0".repeat(32), members.collect());
-        assert!(roster.to_json().is_some());
+        let roles: Vec<Role> = (0..40).map(|it| role(&it.to_string(), 100)).collect();
+        let roster = Roster::new(u64::MAX, &"0".repeat(32), members.collect()).in_roles(&roles);
+        let text = roster.to_json().unwrap();
+        assert_eq!(Roster::parse(&text), Some(roster));
     }
 }

@@ -29,6 +29,17 @@ pub(crate) struct Situation<'r> {
     pub(crate) by_name: bool,
 }
 
+/// Where a member stands in its role.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RoleSituation<'r> {
+    /// What the role is called.
+    pub(crate) name: &'r str,
+    /// The position among the role's members, from 0.
+    pub(crate) rank: usize,
+    /// How many have the role.
+    pub(crate) size: usize,
+}
+
 impl Situation<'_> {
     /// The member that the command runs for.
     pub(crate) fn own(&self) -> Option<&RosterMember> {
@@ -90,7 +101,17 @@ impl Situation<'_> {
         (before, members.iter().filter(here).count())
     }
 
-    /// The variables that a command always gets.
+    /// The role that the command has, where members have roles.
+    pub(crate) fn role(&self) -> Option<RoleSituation<'_>> {
+        let part = self.roster.part(self.rank)?;
+        Some(RoleSituation {
+            name: part.role?,
+            rank: self.rank.checked_sub(part.first)?,
+            size: part.members.len(),
+        })
+    }
+
+    /// The variables that a command gets for no framework in particular.
     pub(crate) fn variables(&self) -> Vec<(String, String)> {
         let Some(own) = self.own() else {
             return Vec::new();
@@ -99,7 +120,7 @@ impl Situation<'_> {
         let names = self.roster.members.iter().map(|it| self.name(it));
         let names: Vec<String> = names.collect();
         let variable = |name: &str, value: String| (format!("CALLSIGN_{name}"), value);
-        vec![
+        let mut variables = vec![
             variable("POOL", self.pool.to_owned()),
             variable("NAME", self.pattern.text(own.slot)),
             variable("SLOT", own.slot.to_string()),
@@ -110,12 +131,20 @@ impl Situation<'_> {
             variable("LEADER", self.leader()),
             variable("MEMBERS", members.join(" ")),
             variable("MEMBER_NAMES", names.join(" ")),
-        ]
+        ];
+        if let Some(role) = self.role() {
+            variables.extend([
+                variable("ROLE", role.name.to_owned()),
+                variable("ROLE_RANK", role.rank.to_string()),
+                variable("ROLE_SIZE", role.size.to_string()),
+            ]);
+        }
+        variables
     }
 }
 
-/// The fields of templates.
-const FIELDS: [Field<'_>; 8] = [
+/// The fields of templates. The last ones are for members with roles.
+const FIELDS: [Field<'_>; 11] = [
     Field::text("Pool"),
     Field::text("Name"),
     Field::number("Slot"),
@@ -124,7 +153,13 @@ const FIELDS: [Field<'_>; 8] = [
     Field::number("Generation"),
     Field::text("Leader"),
     Field::text("Members"),
+    Field::text("Role"),
+    Field::number("RoleRank"),
+    Field::number("RoleSize"),
 ];
+
+/// How many fields are for members with roles.
+const FIELDS_OF_ROLES: usize = 3;
 
 /// A word of a command, with templates in it or without.
 #[derive(Clone, Debug)]
@@ -137,12 +172,12 @@ pub(crate) enum Word {
 
 impl Word {
     /// Reads a word. Only where `{{` comes before a dot it is a template: other programs have their
-    /// own uses for braces.
+    /// own uses for braces. The fields of roles are there only where members have roles.
     ///
     /// # Errors
     ///
     /// One line: a field that there is not, or something that templates cannot do.
-    pub(crate) fn parse(word: &str) -> Result<Self, String> {
+    pub(crate) fn parse(word: &str, has_roles: bool) -> Result<Self, String> {
         let mut braces = word.match_indices("{{");
         let is_template = braces.any(|(place, _)| {
             let rest = word.get(place + 2..).unwrap_or_default().trim_start();
@@ -151,7 +186,9 @@ impl Word {
         if !is_template {
             return Ok(Self::Plain(word.to_owned()));
         }
-        match Template::parse(word, &FIELDS) {
+        let without = FIELDS.len() - FIELDS_OF_ROLES;
+        let count = if has_roles { FIELDS.len() } else { without };
+        match Template::parse(word, FIELDS.get(..count).unwrap_or_default()) {
             Ok(template) => Ok(Self::Template(template)),
             Err(error) => Err(format!("{word}: {} ({})", error.message, error.help)),
         }
@@ -183,7 +220,7 @@ impl Word {
 }
 
 fn value(situation: &Situation<'_>, field: &str) -> String {
-    let own = situation.own();
+    let (own, role) = (situation.own(), situation.role());
     match field {
         "Pool" => situation.pool.to_owned(),
         "Name" => own.map_or_else(String::new, |own| situation.name(own)),
@@ -192,12 +229,16 @@ fn value(situation: &Situation<'_>, field: &str) -> String {
         "WorldSize" => situation.roster.members.len().to_string(),
         "Generation" => situation.roster.generation.to_string(),
         "Leader" => situation.leader(),
+        "Role" => role.map_or_else(String::new, |role| role.name.to_owned()),
+        "RoleRank" => role.map_or_else(String::new, |role| role.rank.to_string()),
+        "RoleSize" => role.map_or_else(String::new, |role| role.size.to_string()),
         _ => situation.hosts().collect::<Vec<_>>().join(","),
     }
 }
 
 #[cfg(test)]
 pub(super) mod tests {
+    use super::super::roster::Role;
     use super::*;
     use crate::store::Slot;
 
@@ -266,6 +307,39 @@ pub(super) mod tests {
         assert_eq!(by_name.leader(), "worker2.tf.local");
     }
 
+    /// A parameter server and two workers.
+    pub(in crate::run) fn roster_with_roles() -> Roster {
+        let mut roster = roster();
+        roster.members.rotate_right(1);
+        let role = |name: &str, members| Role {
+            name: name.to_owned(),
+            members,
+        };
+        roster.in_roles(&[role("ps", 1), role("worker", 2)])
+    }
+
+    /// If this fails, a parameter server believes to be a worker, or two of them to be the first.
+    #[test]
+    fn a_command_is_told_its_role() {
+        let (roster, pattern) = (roster_with_roles(), pattern());
+        for (rank, expected) in [(0, "ps 0 1 0"), (1, "worker 0 2 1"), (2, "worker 1 2 2")] {
+            let situation = situation(&roster, &pattern, rank);
+            let variables = situation.variables();
+            let value = |name: &str| {
+                let name = format!("CALLSIGN_{name}");
+                let mut variables = variables.iter();
+                variables.find(|it| it.0 == name).unwrap().1.clone()
+            };
+            let told = ["ROLE", "ROLE_RANK", "ROLE_SIZE", "RANK"]
+                .map(value)
+                .join(" ");
+            assert_eq!(told, expected);
+            let word = "{{.Role}} {{.RoleRank}} {{.RoleSize}} {{.Rank}}";
+            let word = Word::parse(word, true).unwrap();
+            assert_eq!(word.render(&situation), expected);
+        }
+    }
+
     /// If this fails, two members of one machine want the same port or the same GPU.
     #[test]
     fn members_of_one_machine_are_counted() {
@@ -294,11 +368,11 @@ pub(super) mod tests {
             ("{{", "{{"),
             ("", ""),
         ] {
-            let word = Word::parse(word).unwrap();
+            let word = Word::parse(word, false).unwrap();
             assert_eq!(word.render(&situation), rendered);
         }
-        for wrong in ["{{.Rnk}}", "{{.Rank", "{{.Rank | html}}"] {
-            assert!(Word::parse(wrong).is_err(), "{wrong}");
+        for wrong in ["{{.Rnk}}", "{{.Rank", "{{.Rank | html}}", "{{.Role}}"] {
+            assert!(Word::parse(wrong, false).is_err(), "{wrong}");
         }
     }
 }

@@ -10,7 +10,8 @@ use super::*;
 use crate::clock::BootTime;
 use crate::store::{Change, Feed, Listing};
 
-const EXPECT: u32 = 2;
+/// What all processes expect: with roles, or without.
+const EXPECT: [&str; 2] = ["2", "b=1,a=2"];
 const SLOTS: Slot = 4;
 
 /// A process that takes part.
@@ -32,8 +33,8 @@ struct Process {
 }
 
 /// A store and its processes.
-#[derive(Default)]
 struct World {
+    expect: Expectation,
     revision: u64,
     entries: BTreeMap<Slot, Entry>,
     changes: Vec<(u64, Change)>,
@@ -45,6 +46,19 @@ struct World {
 }
 
 impl World {
+    fn new(expect: &str) -> Self {
+        Self {
+            expect: expect.parse().expect("an expectation"),
+            revision: 0,
+            entries: BTreeMap::new(),
+            changes: Vec::new(),
+            note: (0, None),
+            processes: Vec::new(),
+            started: BTreeMap::new(),
+            starts: Vec::new(),
+        }
+    }
+
     fn change(&mut self, change: Change) {
         match &change {
             Change::Held(entry) => drop(self.entries.insert(entry.slot, entry.clone())),
@@ -65,8 +79,8 @@ impl World {
         self.change(Change::Held(entry));
     }
 
-    /// A process comes and takes the lowest slot that is free.
-    fn come(&mut self) {
+    /// A process comes, in one of the roles, and takes the lowest slot that is free.
+    fn come(&mut self, who: usize) {
         let Some(slot) = (1..=SLOTS).find(|slot| !self.entries.contains_key(slot)) else {
             return;
         };
@@ -81,7 +95,8 @@ impl World {
             instance: format!("i{}", self.processes.len()),
             slot,
             own: Readiness {
-                expect: EXPECT,
+                expect: self.expect.clone(),
+                role: self.role(who),
                 after: 0,
             },
             copy,
@@ -92,6 +107,12 @@ impl World {
             lives: true,
         });
         self.publish(self.processes.len() - 1, None);
+    }
+
+    fn role(&self, who: usize) -> Option<String> {
+        let roles = self.expect.roles();
+        let role = roles.get(who % roles.len().max(1));
+        role.map(|role| role.name.clone())
     }
 
     /// A process hears of one more change.
@@ -131,7 +152,12 @@ impl World {
             return;
         }
         let last = process.read.as_ref().and_then(|(_, roster)| roster.clone());
-        let decision = decide(&process.instance, process.own, &process.copy, last.as_ref());
+        let decision = decide(
+            &process.instance,
+            &process.own,
+            &process.copy,
+            last.as_ref(),
+        );
         match (decision, last, &process.read) {
             (Decision::Start, Some(roster), _) => self.start(index, roster),
             (Decision::Propose(roster), _, Some((revision, _))) if proposes => {
@@ -158,6 +184,12 @@ impl World {
             let runs = other.runs.as_ref().map(|it| it.generation);
             assert!(runs.is_none_or(|it| it == generation), "two jobs at once");
         }
+        let (slot, role) = (self.processes[index].slot, &self.processes[index].own.role);
+        let own = roster.rank(&self.processes[index].instance);
+        let part = own.and_then(|rank| roster.part(rank));
+        let part = part.expect("it is in the roster");
+        assert_eq!(part.role, role.as_deref(), "another role");
+        assert!(part.members.iter().any(|it| it.slot == slot));
         let start = (generation, self.processes[index].instance.clone());
         assert!(!self.starts.contains(&start), "started twice");
         self.starts.push(start);
@@ -191,7 +223,7 @@ impl World {
         let living = self.living();
         let one = living.get(who % living.len().max(1)).copied();
         match (what, one) {
-            (0..12, _) => self.come(),
+            (0..12, _) => self.come(who),
             // Some hear much later than others.
             (12..35, Some(one)) if one % 3 > 0 || what < 16 => self.hear(one),
             (35..70, Some(one)) => self.step(one, true),
@@ -229,9 +261,10 @@ proptest! {
     /// or enough of them wait for ever.
     #[test]
     fn whatever_happens_one_job_starts_at_a_time(
+        with_roles in any::<bool>(),
         acts in prop::collection::vec((0..100_u8, any::<usize>()), 0..300)
     ) {
-        let mut world = World::default();
+        let mut world = World::new(EXPECT[usize::from(with_roles)]);
         for act in acts {
             world.act(act);
         }
@@ -239,7 +272,11 @@ proptest! {
         let living = world.living();
         let running = living.iter().filter(|&&index| world.processes[index].runs.is_some());
         let running = running.count();
-        let wanted = if living.len() < EXPECT as usize { 0 } else { EXPECT as usize };
+        let enough = world.expect.parts().enumerate().all(|(part, wanted)| {
+            let there = living.iter().filter(|&&index| world.processes[index].own.part() == Some(part));
+            there.count() >= wanted as usize
+        });
+        let wanted = if enough { world.expect.total() as usize } else { 0 };
         prop_assert_eq!(running, wanted, "of {} that live", living.len());
     }
 }

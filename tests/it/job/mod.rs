@@ -2,6 +2,7 @@
 
 mod fleet;
 mod guarding;
+mod roles;
 
 use std::fs;
 use std::path::{Path, PathBuf};
