@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use answer::{Edit, Name, RecordData, RecordType, Rrset, Soa, Zone};
+use answer::{Edit, EditError, Name, RecordData, RecordType, Rrset, Soa, Zone};
 
 use super::members::Members;
 use super::pattern::Pattern;
@@ -26,6 +26,8 @@ pub struct Names {
     members: Members,
     zone: Zone,
     list: Counted,
+    /// What is not in the zone although it is in `list`, since it was too much.
+    refused: BTreeSet<Key>,
 }
 
 /// What one RRset is found by.
@@ -48,6 +50,7 @@ impl Names {
             members: Members::default(),
             zone,
             list: Counted::new(),
+            refused: BTreeSet::new(),
         }
     }
 
@@ -94,23 +97,38 @@ impl Names {
     }
 
     fn change_list(&mut self, edit: &mut Edit, changes: Changes) {
-        let mut touched = BTreeSet::new();
+        let mut exchanges: BTreeMap<Key, (Vec<RecordData>, Vec<RecordData>)> = BTreeMap::new();
         for ((key, data), change) in changes {
             let records = self.list.entry(key.clone()).or_default();
-            let count = records.get(&data).copied().unwrap_or_default() + change;
+            let before = records.get(&data).copied().unwrap_or_default();
+            let count = before + change;
+            let (gone, come) = exchanges.entry(key).or_default();
             if count > 0 {
-                records.insert(data, count);
+                records.insert(data.clone(), count);
             } else {
                 records.remove(&data);
             }
-            touched.insert(key);
+            if before <= 0 && count > 0 {
+                come.push(data);
+            } else if before > 0 && count <= 0 {
+                gone.push(data);
+            }
         }
-        for key in touched {
-            let records = self.list.get(&key).into_iter().flat_map(BTreeMap::keys);
-            let rrset = Rrset::new(key.1, self.ttl, records.cloned());
-            // An empty one takes the name out of the zone.
-            set(edit, &key.0, &rrset);
-            if rrset.data.is_empty() {
+        for (key, (gone, come)) in exchanges {
+            let (name, rtype) = &key;
+            // The list has as many records as the pool has members: what changes is enough.
+            let result = if self.refused.remove(&key) {
+                let records = self.list.get(&key).into_iter().flat_map(BTreeMap::keys);
+                edit.set(name, &Rrset::new(*rtype, self.ttl, records.cloned()))
+            } else {
+                edit.exchange(name, &gone, &Rrset::new(*rtype, self.ttl, come))
+            };
+            if let Err(error) = result {
+                left_out(name, *rtype, &error);
+                remove(edit, name, *rtype);
+                self.refused.insert(key.clone());
+            }
+            if self.list.get(&key).is_some_and(BTreeMap::is_empty) {
                 self.list.remove(&key);
             }
         }
@@ -305,8 +323,12 @@ fn pointers(pattern: &Pattern, entry: &Entry) -> Vec<(IpAddr, Name)> {
 
 fn set(edit: &mut Edit, name: &Name, rrset: &Rrset) {
     if let Err(error) = edit.set(name, rrset) {
-        tracing::warn!("{name} {}: left out of the zone: {error}", rrset.rtype);
+        left_out(name, rrset.rtype, &error);
     }
+}
+
+fn left_out(name: &Name, rtype: RecordType, error: &EditError) {
+    tracing::warn!("{name} {rtype}: left out of the zone: {error}");
 }
 
 fn remove(edit: &mut Edit, name: &Name, rtype: RecordType) {

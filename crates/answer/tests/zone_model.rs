@@ -27,6 +27,8 @@ const TYPES: [RecordType; 7] = [
 enum Change {
     Set(Name, RecordType, u8),
     Remove(Name, RecordType),
+    /// Takes out one text or address and puts in another.
+    Exchange(Name, RecordType, [u8; 2]),
     /// Ends the edit and begins the next.
     Finish,
 }
@@ -54,6 +56,22 @@ impl Model {
             .entry(name.clone())
             .or_default()
             .insert(rrset.rtype, rrset.data.clone());
+    }
+
+    /// What the set at a name would be without some records and with others, each before the
+    /// first that is greater.
+    fn exchanged(&self, name: &Name, gone: &Rrset, come: &Rrset) -> Rrset {
+        let old = self
+            .0
+            .get(name)
+            .and_then(|records| records.get(&come.rtype));
+        let mut data = old.cloned().unwrap_or_default();
+        data.retain(|data| !gone.data.contains(data) && !come.data.contains(data));
+        for new in come.data.iter().collect::<BTreeSet<_>>() {
+            let place = data.iter().position(|data| data > new);
+            data.insert(place.unwrap_or(data.len()), new.clone());
+        }
+        Rrset::new(come.rtype, come.ttl, data)
     }
 
     /// Whether a CNAME and something else would stand at one name.
@@ -191,7 +209,9 @@ fn any_change() -> impl Strategy<Value = Change> {
     prop_oneof![
         6 => (any_name(), rtype.clone(), any::<u8>())
             .prop_map(|(name, rtype, value)| Change::Set(name, rtype, value)),
-        5 => (any_name(), rtype).prop_map(|(name, rtype)| Change::Remove(name, rtype)),
+        5 => (any_name(), rtype.clone()).prop_map(|(name, rtype)| Change::Remove(name, rtype)),
+        4 => (any_name(), rtype, [0..4_u8, 0..4_u8])
+            .prop_map(|(name, rtype, values)| Change::Exchange(name, rtype, values)),
         1 => Just(Change::Finish),
     ]
 }
@@ -225,6 +245,17 @@ proptest! {
                 }
                 Change::Remove(name, rtype) => {
                     prop_assert!(edit.remove(name, *rtype).is_err());
+                }
+                Change::Exchange(name, rtype, values) => {
+                    let [gone, come] = values.map(|value| rrset(*rtype, value));
+                    let whole = model.exchanged(name, &gone, &come);
+                    let alone = matches!(*rtype, RecordType::CNAME | RecordType::DNAME);
+                    let fine = name.is_at_or_below(&apex) && !model.conflicts(name, *rtype)
+                        && !(alone && whole.data.len() > 1);
+                    prop_assert_eq!(edit.exchange(name, &gone.data, &come).is_ok(), fine);
+                    if fine {
+                        model.set(name, &whole);
+                    }
                 }
                 Change::Finish => {
                     zone = edit.finish();

@@ -8,7 +8,7 @@ pub use error::EditError;
 
 use super::entry::{self, Entry};
 use super::order::Order;
-use super::rrset;
+use super::rrset::{self, RrsetRef};
 use super::shard::{NAMES_PER_SHARD, Shard};
 use super::{Inner, Page, SHARDS_PER_PAGE, Zone, hash, place};
 use crate::name::{Name, is_at_or_below};
@@ -41,7 +41,9 @@ impl Edit {
     pub(super) fn start(&mut self, soa: &Rrset) {
         let apex = self.zone.apex.clone();
         // Cannot fail: the RRset is one SOA that was built from its fields.
-        let _ = self.rewrite(&apex, RecordType::SOA, Some(soa));
+        let _ = self.rewrite(&apex, RecordType::SOA, |_, out| {
+            rrset::write(&apex, soa, out)
+        });
     }
 
     /// The name at the top of the zone.
@@ -64,7 +66,44 @@ impl Edit {
             return self.remove(name, rrset.rtype).map(drop);
         }
         self.check(name, rrset)?;
-        self.rewrite(name, rrset.rtype, Some(rrset))
+        self.rewrite(name, rrset.rtype, |_, out| rrset::write(name, rrset, out))
+    }
+
+    /// Takes records out of the RRset of a type and puts others in, without anybody having to
+    /// hold all of it: a set of a hundred thousand records changes by one of them at the cost of
+    /// a copy. All records have the TTL of `come` afterwards. Where those of the set ascend, they
+    /// still do. A record that is in both `gone` and `come` stays.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`set`](Self::set), for the set that would be there afterwards.
+    pub fn exchange(
+        &mut self,
+        name: &Name,
+        gone: &[RecordData],
+        come: &Rrset,
+    ) -> Result<(), EditError> {
+        self.check_place(name)?;
+        let rtype = come.rtype;
+        if is_alone(rtype) || rtype == RecordType::SOA {
+            let old = self.rrset(name, rtype).map(|old| old.data);
+            let stays = old
+                .into_iter()
+                .flatten()
+                .filter(|data| !gone.contains(data));
+            let data = stays.chain(come.data.iter().cloned());
+            return self.set(name, &Rrset::new(rtype, come.ttl, data));
+        }
+        if !come.data.is_empty() {
+            self.check(name, come)?;
+        } else if self.zone.find(name.as_wire()).is_none() {
+            return Ok(());
+        }
+        self.rewrite(name, rtype, |old, out| {
+            rrset::write_exchanged(name, old, gone, come, out)
+        })?;
+        self.prune(name.as_wire());
+        Ok(())
     }
 
     /// Removes the records of a type at a name, and the name with its last ones. Returns whether
@@ -85,7 +124,7 @@ impl Edit {
         if entry.rrset(rtype).is_none() {
             return Ok(false);
         }
-        self.rewrite(name, rtype, None)?;
+        self.rewrite(name, rtype, |_, _| Ok(()))?;
         self.prune(name.as_wire());
         Ok(true)
     }
@@ -143,8 +182,7 @@ impl Edit {
         if rtype == RecordType::SOA && (*name != self.zone.apex || !is_single(rrset)) {
             return Err(EditError::SoaMisplaced { name: name.clone() });
         }
-        let alone = matches!(rtype, RecordType::CNAME | RecordType::DNAME);
-        if alone && !is_single(rrset) {
+        if is_alone(rtype) && !is_single(rrset) {
             return Err(EditError::Conflict {
                 name: name.clone(),
                 rtype,
@@ -174,12 +212,13 @@ impl Edit {
         }
     }
 
-    /// Writes the entry of a name anew: without its RRset of the type, and with `new` if given.
+    /// Writes the entry of a name anew: in place of its RRset of the type, if it has one, with
+    /// what `write` appends.
     fn rewrite(
         &mut self,
         name: &Name,
         rtype: RecordType,
-        new: Option<&Rrset>,
+        write: impl FnOnce(Option<RrsetRef<'_>>, &mut Vec<u8>) -> Result<(), EditError>,
     ) -> Result<(), EditError> {
         let mut scratch = std::mem::take(&mut self.scratch);
         let wire = name.as_wire();
@@ -194,7 +233,7 @@ impl Edit {
                 .flat_map(Entry::rrsets)
                 .filter(|kept| kept.rtype() != rtype);
             kept.for_each(|kept| rrset::copy(kept, out));
-            new.map_or(Ok(()), |new| rrset::write(name, new, out))
+            write(old.and_then(|old| old.rrset(rtype)), out)
         });
         let written = written.and_then(|()| self.check_room(name, scratch.len()));
         if written.is_ok() {
@@ -309,6 +348,11 @@ impl Edit {
         self.zone.pages = pages.into_iter().map(Arc::new).collect();
         self.zone.shard_count = shards;
     }
+}
+
+/// Whether a name has at most one record of this type (RFC 2181 §10.1, RFC 6672 §2.4).
+fn is_alone(rtype: RecordType) -> bool {
+    matches!(rtype, RecordType::CNAME | RecordType::DNAME)
 }
 
 /// Whether all records of the set are equal, and so count as one.

@@ -141,7 +141,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<(RrsetRef<'_>, &[u8])> {
 
 /// Appends a stored RRset once more.
 pub(super) fn copy(rrset: RrsetRef<'_>, arena: &mut Vec<u8>) {
-    write_header(rrset.rtype, rrset.count, rrset.body.len() as u32, arena);
+    arena.extend_from_slice(&header(rrset.rtype, rrset.count, rrset.body.len() as u32));
     arena.extend_from_slice(rrset.body);
 }
 
@@ -149,40 +149,131 @@ pub(super) fn copy(rrset: RrsetRef<'_>, arena: &mut Vec<u8>) {
 pub(super) fn write(name: &Name, rrset: &Rrset, arena: &mut Vec<u8>) -> Result<(), EditError> {
     let rtype = rrset.rtype;
     let mut data: Vec<&RecordData> = rrset.data.iter().collect();
-    // In ascending order none is there twice; the list of a large pool is made so at each change.
+    // In ascending order none is there twice.
     if !data.is_sorted_by(|one, next| one < next) {
         let mut seen = std::collections::HashSet::with_capacity(data.len());
         data.retain(|data| seen.insert(*data));
     }
-    if let Some(bad) = data.iter().find(|data| !data.suits(rtype)) {
-        let length = bad.as_bytes().len();
-        return Err(EditError::BadData {
-            name: name.clone(),
-            rtype,
-            length,
-        });
-    }
+    check_data(name, rtype, &data)?;
     let length: usize = data
         .iter()
         .map(|data| RECORD_HEADER + data.as_bytes().len())
         .sum();
-    if length > MAX_RRSET {
-        return Err(EditError::TooLarge {
-            name: name.clone(),
-            rtype,
-            length,
-        });
-    }
-    write_header(rtype, data.len() as u32, length as u32, arena);
+    check_length(name, rtype, length)?;
+    arena.extend_from_slice(&header(rtype, data.len() as u32, length as u32));
     for data in data {
-        arena.extend_from_slice(&QUESTION_NAME);
-        arena.extend_from_slice(&rtype.0.to_be_bytes());
-        arena.extend_from_slice(&Class::IN.0.to_be_bytes());
-        arena.extend_from_slice(&ttl(rrset, data).min(MAX_TTL).to_be_bytes());
-        arena.extend_from_slice(&(data.as_bytes().len() as u16).to_be_bytes());
-        arena.extend_from_slice(data.as_bytes());
+        write_record(rrset, data, arena);
     }
     Ok(())
+}
+
+/// Appends the RRset that `old` becomes without the records of `gone` and with those of `come`,
+/// which come to stand before the first one that is greater; nothing where none is left.
+pub(super) fn write_exchanged(
+    name: &Name,
+    old: Option<RrsetRef<'_>>,
+    gone: &[RecordData],
+    come: &Rrset,
+    arena: &mut Vec<u8>,
+) -> Result<(), EditError> {
+    let rtype = come.rtype;
+    let mut new: Vec<&RecordData> = come.data.iter().collect();
+    new.sort_unstable();
+    new.dedup();
+    check_data(name, rtype, &new)?;
+    let mut replaced: Vec<&RecordData> = gone.iter().chain(&come.data).collect();
+    replaced.sort_unstable();
+    let is_replaced = |data: &[u8]| {
+        replaced
+            .binary_search_by(|other| other.as_bytes().cmp(data))
+            .is_ok()
+    };
+
+    let start = arena.len();
+    arena.extend_from_slice(&[0; RRSET_HEADER]);
+    let body = arena.len();
+    let mut count = new.len();
+    let mut new = new.into_iter().peekable();
+    let old = old.map(|old| old.body()).unwrap_or_default();
+    let copy = |records: std::ops::Range<usize>, arena: &mut Vec<u8>| {
+        let first = arena.len();
+        arena.extend_from_slice(old.get(records).unwrap_or_default());
+        set_ttl(arena.get_mut(first..).unwrap_or_default(), come);
+    };
+    // What stays is copied together with its neighbours: from `staying` on until something changes.
+    let (mut staying, mut position) = (0, 0);
+    for record in Records::new(old) {
+        let end = position + record.bytes.len();
+        let goes = is_replaced(record.data);
+        count += usize::from(!goes);
+        let is_before = |new: &&RecordData| new.as_bytes() < record.data;
+        if goes || new.peek().is_some_and(is_before) {
+            copy(staying..position, arena);
+            staying = if goes { end } else { position };
+            while let Some(new) = new.next_if(is_before) {
+                write_record(come, new, arena);
+            }
+        }
+        position = end;
+    }
+    copy(staying..position, arena);
+    new.for_each(|new| write_record(come, new, arena));
+
+    let length = arena.len() - body;
+    check_length(name, rtype, length)?;
+    if count == 0 {
+        arena.truncate(start);
+    } else if let Some(place) = arena.get_mut(start..body) {
+        place.copy_from_slice(&header(rtype, count as u32, length as u32));
+    }
+    Ok(())
+}
+
+/// Gives written records the TTL of an RRset.
+fn set_ttl(mut records: &mut [u8], rrset: &Rrset) {
+    let ttl = rrset.ttl.min(MAX_TTL).to_be_bytes();
+    // All of an RRset have the same, but for signatures, which keep theirs.
+    if rrset.rtype == RecordType::RRSIG || records.get(TTL..TTL + 4) == Some(&ttl) {
+        return;
+    }
+    while let Some(length) = Records::new(records).next().map(|it| it.bytes.len()) {
+        let (record, rest) = records.split_at_mut(length);
+        if let Some(place) = record.get_mut(TTL..TTL + 4) {
+            place.copy_from_slice(&ttl);
+        }
+        records = rest;
+    }
+}
+
+fn check_data(name: &Name, rtype: RecordType, data: &[&RecordData]) -> Result<(), EditError> {
+    match data.iter().find(|data| !data.suits(rtype)) {
+        None => Ok(()),
+        Some(bad) => Err(EditError::BadData {
+            name: name.clone(),
+            rtype,
+            length: bad.as_bytes().len(),
+        }),
+    }
+}
+
+fn check_length(name: &Name, rtype: RecordType, length: usize) -> Result<(), EditError> {
+    if length <= MAX_RRSET {
+        return Ok(());
+    }
+    Err(EditError::TooLarge {
+        name: name.clone(),
+        rtype,
+        length,
+    })
+}
+
+fn write_record(rrset: &Rrset, data: &RecordData, arena: &mut Vec<u8>) {
+    arena.extend_from_slice(&QUESTION_NAME);
+    arena.extend_from_slice(&rrset.rtype.0.to_be_bytes());
+    arena.extend_from_slice(&Class::IN.0.to_be_bytes());
+    arena.extend_from_slice(&ttl(rrset, data).min(MAX_TTL).to_be_bytes());
+    arena.extend_from_slice(&(data.as_bytes().len() as u16).to_be_bytes());
+    arena.extend_from_slice(data.as_bytes());
 }
 
 /// The TTL of a record. Signatures are no set: each has that of what it signs (RFC 4034 §3), which
@@ -195,10 +286,11 @@ fn ttl(rrset: &Rrset, data: &RecordData) -> u32 {
     }
 }
 
-fn write_header(rtype: RecordType, count: u32, length: u32, arena: &mut Vec<u8>) {
-    arena.extend_from_slice(&rtype.0.to_le_bytes());
-    arena.extend_from_slice(&count.to_le_bytes());
-    arena.extend_from_slice(&length.to_le_bytes());
+fn header(rtype: RecordType, count: u32, length: u32) -> [u8; RRSET_HEADER] {
+    let [t0, t1] = rtype.0.to_le_bytes();
+    let [c0, c1, c2, c3] = count.to_le_bytes();
+    let [l0, l1, l2, l3] = length.to_le_bytes();
+    [t0, t1, c0, c1, c2, c3, l0, l1, l2, l3]
 }
 
 /// The SOA record of a negative answer: its TTL is the lesser of its own and its MINIMUM field
@@ -259,6 +351,29 @@ mod tests {
         let arena = stored(&Rrset::new(RecordType::TXT, u32::MAX, data));
         let (rrset, _) = read(&arena).unwrap();
         assert_eq!((rrset.count(), rrset.ttl()), (2, MAX_TTL));
+    }
+
+    /// If this fails, a list whose records change one by one comes to have two TTLs, which no
+    /// RRset may (RFC 2181 §5.2), or a count that is not that of its records.
+    #[test]
+    fn what_is_exchanged_has_one_ttl_and_the_right_count() {
+        let some = |ttl, data: &[u8]| {
+            let data = data
+                .iter()
+                .map(|last| RecordData::a([192, 0, 2, *last].into()));
+            Rrset::new(RecordType::A, ttl, data)
+        };
+        let old = stored(&some(300, &[1, 3, 5]));
+        let exchanged = |gone: &[u8], come: &Rrset| {
+            let mut arena = Vec::new();
+            let (old, _) = read(&old).unwrap();
+            let gone = some(0, gone).data;
+            write_exchanged(&Name::root(), Some(old), &gone, come, &mut arena).unwrap();
+            arena
+        };
+        let expected = stored(&some(60, &[1, 2, 5, 6]));
+        assert_eq!(exchanged(&[3, 4], &some(60, &[2, 5, 6])), expected);
+        assert_eq!(exchanged(&[1, 3, 5], &some(60, &[])), []);
     }
 
     #[test]
