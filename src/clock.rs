@@ -1,10 +1,14 @@
 //! The clock that leases are measured with.
 
+mod alarm;
+
 use std::fmt;
 use std::ops::Add;
 use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
+
+pub use alarm::Alarm;
 
 /// A moment on `CLOCK_BOOTTIME`: nanoseconds since the machine started, suspended time included.
 ///

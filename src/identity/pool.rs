@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::{self, JoinError, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
 use self::watching::Watching;
@@ -25,7 +25,7 @@ use super::members::Members;
 use super::node::NodeIdentity;
 use super::ownership::Ownership;
 use super::record::{Port, Record};
-use crate::clock::BootTime;
+use crate::clock::{Alarm, BootTime};
 use crate::freshness::Freshness;
 use crate::journal::{Journal, Kind};
 use crate::store::{
@@ -35,10 +35,6 @@ use crate::store::{
 
 /// How many messages of the store may wait for the pool.
 const FEED_QUEUE: usize = 256;
-
-/// The clock of timers stands still while the machine sleeps, that of leases does not: look at
-/// least this often.
-const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
 /// The most members that are written down one by one when many come or go at once.
 const MOST_NAMED: usize = 20;
@@ -318,11 +314,9 @@ impl Driver {
         tokio::pin!(follower);
         let mut following = true;
         let mut news = Vec::new();
+        // The clock of timers stands still while the machine sleeps, that of leases does not.
+        let mut alarm = Alarm::new();
         while !self.stopped {
-            let wait = self
-                .claimant
-                .wake_at()
-                .map_or(LONGEST_SLEEP, |at| at.since(BootTime::now()));
             tokio::select! {
                 () = &mut follower, if following => following = false,
                 // A herd's changes come faster than one by one.
@@ -333,7 +327,7 @@ impl Driver {
                     None => break,
                 },
                 () = self.sources.changed() => self.describe(),
-                () = sleep(wait.min(LONGEST_SLEEP)) => self.step(Input::Wake),
+                () = alarm.wait_until(self.claimant.wake_at()) => self.step(Input::Wake),
             }
             if self.report.borrow().held.is_some() {
                 watching.served();

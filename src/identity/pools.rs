@@ -17,6 +17,7 @@ use tracing::warn;
 
 use self::exchange::Exchangeable;
 use self::status::answers;
+use super::keeper::Keeper;
 use super::node::{self, NodeIdentity};
 use super::pool::{PoolConfig, PoolHandle};
 use crate::journal::Journal;
@@ -99,6 +100,7 @@ impl StoreConfig {
 /// when what replaces it holds a name. One that is removed is given up at once.
 pub struct Pools {
     node: Arc<NodeIdentity>,
+    keeper: Keeper,
     journal: Arc<Journal>,
     notes: Vec<String>,
     status: watch::Sender<Vec<PoolStatus>>,
@@ -148,6 +150,7 @@ impl Pools {
         let (node, note) = node::open(options.state_folder.as_deref(), None);
         Arc::new(Self {
             node: Arc::new(node),
+            keeper: Keeper::start(),
             journal: Arc::clone(&options.journal),
             notes: note.into_iter().collect(),
             status: watch::Sender::new(Vec::new()),

@@ -11,17 +11,13 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::RawFd;
 use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill};
-use nix::sys::time::TimeSpec;
-use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use nix::unistd::Pid;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::net::unix::pipe::Receiver;
 use tokio::signal::unix::{SignalKind, signal};
@@ -30,7 +26,7 @@ use tokio::time::{Instant, sleep_until};
 use super::descendants::{reap, signal_all};
 use super::signals::listen;
 use super::status;
-use crate::clock::BootTime;
+use crate::clock::{Alarm, BootTime};
 use crate::console::complain;
 use crate::reason;
 
@@ -81,7 +77,7 @@ async fn run(options: &GuardOptions) -> io::Result<u8> {
     let control = control(options.control)?;
     drop(listen(&LEFT_TO_THE_COMMAND)?);
     let mut children = signal(SignalKind::child())?;
-    let deadline = Deadline::new()?;
+    let mut alarm = Alarm::new();
     let Some((program, arguments)) = options.command.split_first() else {
         return Ok(status::FAILED);
     };
@@ -99,7 +95,6 @@ async fn run(options: &GuardOptions) -> io::Result<u8> {
         command,
         ended: None,
         grace: options.grace,
-        deadline,
         until: None,
         is_late: false,
         kill_at: None,
@@ -114,16 +109,13 @@ async fn run(options: &GuardOptions) -> io::Result<u8> {
         tokio::select! {
             _ = children.recv() => {}
             line = next(&mut control) => match line {
-                Some(line) => guard.obey(&line)?,
+                Some(line) => guard.obey(&line),
                 None => {
                     control = None;
                     guard.stop(options.grace);
                 }
             },
-            result = guard.deadline.passed() => {
-                result?;
-                guard.come_to_the_end()?;
-            }
+            () = alarm.wait_until(guard.term_at()) => guard.come_to_the_end(),
             () = sleep_until(kill_at.unwrap_or_else(Instant::now)), if kill_at.is_some() => {
                 signal_all(Signal::SIGKILL);
                 guard.kill_at = Some(Instant::now() + AGAIN);
@@ -152,7 +144,6 @@ struct Guard {
     /// The exit status of the command, once it has ended.
     ended: Option<u8>,
     grace: Duration,
-    deadline: Deadline,
     /// The end of the claim.
     until: Option<BootTime>,
     /// Whether the claim has ended before the command.
@@ -188,12 +179,11 @@ impl Guard {
         self.ended.is_some() && matches!(reap(), Err(nix::errno::Errno::ECHILD))
     }
 
-    fn obey(&mut self, line: &str) -> io::Result<()> {
+    fn obey(&mut self, line: &str) {
         match line.split_once(' ') {
             Some(("until", text)) => {
                 if let Ok(until) = text.parse() {
                     self.until = Some(BootTime::from_nanoseconds(until));
-                    self.arm()?;
                 }
             }
             Some(("signal", text)) => {
@@ -208,23 +198,19 @@ impl Guard {
             _ if line == "stop" => self.stop(self.grace),
             _ => {}
         }
-        Ok(())
     }
 
-    /// Sets the alarm to the moment at which the command must be told to end.
-    fn arm(&mut self) -> io::Result<()> {
-        let term_at = self
-            .until
-            .map(|until| until.before(KILL_MARGIN).before(self.grace));
-        self.deadline.set(term_at)
+    /// The moment at which the command must be told to end.
+    fn term_at(&self) -> Option<BootTime> {
+        self.until
+            .map(|until| until.before(KILL_MARGIN).before(self.grace))
     }
 
     /// Ends the command because the claim is about to end.
-    fn come_to_the_end(&mut self) -> io::Result<()> {
+    fn come_to_the_end(&mut self) {
         let Some(until) = self.until.take() else {
-            return Ok(());
+            return;
         };
-        self.deadline.set(None)?;
         self.is_late = self.ended.is_none();
         let left = until.before(KILL_MARGIN).since(BootTime::now());
         self.stop(left.min(self.grace));
@@ -232,7 +218,6 @@ impl Guard {
         std::thread::spawn(|| {
             complain("callsign: the claim could not be kept: the command is ended");
         });
-        Ok(())
     }
 
     /// Asks the command to end, or what is left of it, and kills it after `grace`.
@@ -251,48 +236,5 @@ impl Guard {
                 signal_all(signal);
             }
         }
-    }
-}
-
-/// An alarm on the clock that goes on while the machine sleeps.
-struct Deadline(AsyncFd<Alarm>);
-
-/// A timer that tokio can wait for.
-struct Alarm(TimerFd);
-
-impl AsRawFd for Alarm {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.as_fd().as_raw_fd()
-    }
-}
-
-impl Deadline {
-    fn new() -> io::Result<Self> {
-        let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
-        let timer = TimerFd::new(ClockId::CLOCK_BOOTTIME, flags)?;
-        #[expect(
-            deprecated,
-            reason = "its successor is unsafe; this descriptor is open as long as its owner lives"
-        )]
-        let alarm = AsyncFd::with_interest(Alarm(timer), Interest::READABLE)?;
-        Ok(Self(alarm))
-    }
-
-    /// Sets it to a moment; one that is over already makes it ring at once.
-    fn set(&self, at: Option<BootTime>) -> io::Result<()> {
-        let timer = &self.0.get_ref().0;
-        let Some(at) = at else {
-            return Ok(timer.unset()?);
-        };
-        // Zero would turn it off.
-        let at = Duration::from_nanos(at.nanoseconds().max(1));
-        let once = Expiration::OneShot(TimeSpec::from_duration(at));
-        Ok(timer.set(once, TimerSetTimeFlags::TFD_TIMER_ABSTIME)?)
-    }
-
-    async fn passed(&self) -> io::Result<()> {
-        let mut ready = self.0.readable().await?;
-        ready.clear_ready();
-        Ok(())
     }
 }

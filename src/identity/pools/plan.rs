@@ -93,8 +93,11 @@ impl Plan {
                 let store = Arc::new(Exchangeable::new(way.clone()));
                 let node = Arc::clone(&self.pools.node);
                 let journal = Arc::clone(&self.pools.journal);
+                let entered = self.pools.keeper.enter();
+                let handle = pool::start(first, Arc::clone(&store) as _, node, journal);
+                drop(entered);
                 Running {
-                    handle: pool::start(first, Arc::clone(&store) as _, node, journal),
+                    handle,
                     key,
                     config,
                     store,

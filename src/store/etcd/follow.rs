@@ -25,6 +25,7 @@ use super::connection::{Connection, Connections};
 use super::errors::{self, in_time};
 use super::position::{PATIENCE, Position};
 use super::requests::signed;
+use crate::clock::{Alarm, BootTime};
 use crate::store::{Pending, StoreError};
 
 /// After how much silence a stream is asked whether it lives.
@@ -252,6 +253,8 @@ impl<S: Subject> Follower<'_, S> {
     async fn watch(&mut self, mut watch: Watch) -> End {
         let endpoint = watch.connection.endpoint().to_owned();
         let mut asked = false;
+        // After a sleep of the machine the stream is asked at once.
+        let mut alarm = Alarm::new();
         let (mut changes, mut counted_from) = (0, Instant::now());
         loop {
             let until_listing = self.reconcile_at.saturating_duration_since(Instant::now());
@@ -266,20 +269,26 @@ impl<S: Subject> Follower<'_, S> {
             } else {
                 PROGRESS.min(until_listing)
             };
-            let answer = match timeout(patience, watch.stream.message()).await {
-                Err(_) if asked => return End::Silent(errors::silent(&endpoint, PATIENCE)),
-                Err(_) => {
+            let silent = BootTime::now() + patience;
+            let answer = tokio::select! {
+                biased;
+                answer = watch.stream.message() => match answer {
+                    Ok(Some(answer)) => answer,
+                    Ok(None) => {
+                        return End::Broken(errors::unreachable(&endpoint, "the watch has ended"));
+                    }
+                    Err(error) => return End::Broken(errors::classify(&endpoint, &error)),
+                },
+                () = alarm.wait_until(Some(silent)) => {
+                    if asked {
+                        return End::Silent(errors::silent(&endpoint, PATIENCE));
+                    }
                     asked = true;
                     match watch.stream.request_progress().await {
                         Ok(()) => continue,
                         Err(error) => return End::Broken(errors::classify(&endpoint, &error)),
                     }
                 }
-                Ok(Err(error)) => return End::Broken(errors::classify(&endpoint, &error)),
-                Ok(Ok(None)) => {
-                    return End::Broken(errors::unreachable(&endpoint, "the watch has ended"));
-                }
-                Ok(Ok(Some(answer))) => answer,
             };
             asked = false;
             self.wait = BACK_OFF.0;
