@@ -1,7 +1,6 @@
 //! Container engines of our own: a real one, and one that only says that it runs many.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::Ipv4Addr;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -11,6 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::Result;
 use crate::process::Killed;
+use crate::questions::address;
 
 /// How long an event may be on its way.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -146,20 +146,14 @@ impl Events {
     }
 }
 
-/// An engine that says that it runs many containers, `c0`, `c1`, ..., in its default network. It
-/// lives as long as the process.
+/// An engine that says that it runs many containers, `worker1`, `worker2`, ..., in its default
+/// network, with the addresses that [`address`] gives. It lives as long as the process.
 #[derive(Debug)]
 pub struct Many {
     /// Its socket.
     pub path: PathBuf,
     /// When it was first connected to.
     pub connected: Arc<OnceLock<SystemTime>>,
-}
-
-/// The address of the container with this number.
-#[must_use]
-pub fn address(number: u32) -> Ipv4Addr {
-    Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 0, 0, 2)) + number)
 }
 
 impl Many {
@@ -216,7 +210,7 @@ fn serve(stream: UnixStream, list: &str) -> Option<()> {
                 return None;
             }
             ["networks"] => r#"[{"Id":"n","Name":"bridge","Driver":"bridge",
-                "IPAM":{"Config":[{"Subnet":"10.0.0.0/8","Gateway":"10.0.0.1"}]}}]"#
+                "IPAM":{"Config":[{"Subnet":"10.0.0.0/8","Gateway":"10.255.0.1"}]}}]"#
                 .into(),
             ["containers", "json"] => list.to_owned(),
             ["containers", id, "json"] => detail(u32::from_str_radix(id, 16).ok()?),
@@ -228,10 +222,10 @@ fn serve(stream: UnixStream, list: &str) -> Option<()> {
 }
 
 fn list(containers: u32) -> String {
-    let each = (0..containers).map(|number| {
+    let each = (1..=containers).map(|number| {
         let address = address(number);
         format!(
-            r#"{{"Id":"{number:064x}","Names":["/c{number}"],"State":"running","Labels":{{}},
+            r#"{{"Id":"{number:064x}","Names":["/worker{number}"],"State":"running","Labels":{{}},
             "NetworkSettings":{{"Networks":{{"bridge":{{"NetworkID":"n","IPAddress":"{address}"}}}}}}}}"#
         )
     });
@@ -243,7 +237,7 @@ fn detail(number: u32) -> String {
     let address = address(number);
     let unread = "x".repeat(4000);
     format!(
-        r#"{{"Id":"{number:064x}","Name":"/c{number}","Created":"2026-01-01T00:00:00Z","Unread":"{unread}",
+        r#"{{"Id":"{number:064x}","Name":"/worker{number}","Created":"2026-01-01T00:00:00Z","Unread":"{unread}",
         "State":{{"Status":"running","Running":true,"Paused":false,"Restarting":false}},
         "Config":{{"Hostname":"h{number}","Image":"busybox","Labels":{{"a":"b"}},"Env":["PATH=/bin"]}},
         "HostConfig":{{"NetworkMode":"default"}},

@@ -35,6 +35,8 @@ pub enum Beside {
     Upstream,
     /// An etcd that knows all names.
     Etcd,
+    /// A container engine that has a container for each name.
+    Engine,
 }
 
 const ZONE: Row = Row {
@@ -64,6 +66,14 @@ pub const ROWS: &[Row] = &[
         corefile: "benchmark-pool.Corefile",
         peers: false,
         beside: Beside::Etcd,
+        ..ZONE
+    },
+    Row {
+        name: "docker",
+        about: "an address of a container",
+        corefile: "benchmark-docker.Corefile",
+        peers: false,
+        beside: Beside::Engine,
         ..ZONE
     },
     Row {

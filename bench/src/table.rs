@@ -7,6 +7,12 @@ use crate::contestant::Usage;
 use crate::percentile;
 use crate::rows::Row;
 
+/// What Callsign is called with one worker, in a row in which it has two.
+pub const ONE_WORKER: &str = "Callsign, one worker";
+
+/// What the echo is called with one socket, in a row in which it has two.
+pub const ONE_SOCKET: &str = "echo, one socket";
+
 /// One measurement of one server.
 #[derive(Clone, Debug, Default)]
 pub struct Sample {
@@ -58,8 +64,19 @@ impl Entry {
     /// The median of what it cost in comparison with another server in the same round.
     #[must_use]
     pub fn ratio(&self, other: &Self, of: impl Fn(&Sample) -> f64) -> f64 {
+        median(self.ratios(other, of))
+    }
+
+    /// The least and the greatest of what it cost in comparison with another in the same round.
+    fn range(&self, other: &Self, of: impl Fn(&Sample) -> f64) -> [f64; 2] {
+        let mut ratios: Vec<f64> = self.ratios(other, of).collect();
+        ratios.sort_by(f64::total_cmp);
+        [ratios.first(), ratios.last()].map(|ratio| ratio.copied().unwrap_or_default())
+    }
+
+    fn ratios(&self, other: &Self, of: impl Fn(&Sample) -> f64) -> impl Iterator<Item = f64> {
         let pairs = self.samples.iter().zip(&other.samples);
-        median(pairs.map(|(own, other)| of(own) / of(other)))
+        pairs.map(move |(own, other)| of(own) / of(other))
     }
 }
 
@@ -76,15 +93,17 @@ pub fn lines(row: &Row, entries: &[Entry]) -> String {
         row.name, row.about, row.corefile, echo.octets, row.aim
     );
     text.push_str(
-        "| | µs CPU | ÷ echo | queries/s | at half load: µs CPU | ÷ echo | p50 µs | p99 µs | ÷ echo \
+        "| | µs CPU | ÷ echo | least to most | queries/s | at half load: µs CPU | ÷ echo | p50 µs | p99 µs | ÷ echo \
          | MiB | ready s | lost | wrong | read whole |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
+         |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for entry in entries {
         let [lost, wrong] = entry.failed;
+        let [least, most] = entry.range(echo, |sample| sample.micros);
         let _ = writeln!(
             text,
-            "| {} | {:.2} | {:.2} | {:.0} | {:.2} | {:.2} | {:.0} | {:.0} | {:.2} | {:.1} | {:.2} \
+            "| {} | {:.2} | {:.2} | {least:.2} to {most:.2} | {:.0} | {:.2} | {:.2} | {:.0} | {:.0} \
+             | {:.2} | {:.1} | {:.2} \
              | {lost} | {wrong} | {} |",
             entry.name,
             entry.median(|sample| sample.micros),
@@ -100,11 +119,16 @@ pub fn lines(row: &Row, entries: &[Entry]) -> String {
             entry.inspected,
         );
     }
-    if let [_, two, one, ..] = entries
-        && row.workers > 1
+    let named = |name: &str| entries.iter().find(|entry| entry.name == name);
+    if let ([two_sockets, two, ..], Some(one), Some(one_socket)) =
+        (entries, named(ONE_WORKER), named(ONE_SOCKET))
     {
         let ratio = two.ratio(one, |sample| sample.micros);
-        let _ = writeln!(text, "\nTwo workers ÷ one: {ratio:.2}; the aim is 1.05.");
+        let floor = two_sockets.ratio(one_socket, |sample| sample.micros);
+        let _ = writeln!(
+            text,
+            "\nTwo workers ÷ one: {ratio:.2}; the aim is 1.05. The echo with two sockets ÷ one: {floor:.2}."
+        );
     }
     for entry in entries {
         for complaint in &entry.complaints {

@@ -217,6 +217,13 @@ fn benchmarks() {
     ask_until(pool.address(), "worker1.example.org", "A", |reply| {
         !reply.answer.is_empty()
     });
+
+    let engine = Engine::start(Dialect::DEBIAN);
+    engine.run(Container::new("worker1").network("bridge", "172.17.0.2", &[]));
+    let endpoint = engine.url();
+    let to_engine = [("unix:///var/run/docker.sock", &*endpoint)];
+    let docker = started(Place::new(), "benchmark-docker.Corefile", &to_engine);
+    has_address(&docker, "worker1.example.org", "172.17.0.2");
 }
 
 /// If this fails, what external-dns has written is not found.

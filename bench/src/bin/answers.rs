@@ -6,6 +6,7 @@ use std::time::Duration;
 use callsign_bench::Result;
 use callsign_bench::client::{Client, Content, Load};
 use callsign_bench::contestant::{Contestant, callsign, server};
+use callsign_bench::engine::Many;
 use callsign_bench::etcd::{Etcd, free_port};
 use callsign_bench::flags::Places;
 use callsign_bench::gateway::Gateway;
@@ -15,7 +16,7 @@ use callsign_bench::percentile;
 use callsign_bench::pool;
 use callsign_bench::questions::{Kind, Question, questions};
 use callsign_bench::rows::{Beside, ROWS, Row, corefile, write_files};
-use callsign_bench::table::{Entry, Sample, lines};
+use callsign_bench::table::{Entry, ONE_SOCKET, ONE_WORKER, Sample, lines};
 use clap::Parser;
 
 /// How long a server is asked before a measurement begins.
@@ -123,6 +124,10 @@ fn measure_row(arguments: &Arguments, row: &Row) -> Result<Vec<Entry>> {
             pool::fill(&Gateway::new(&running.url)?, arguments.names)?;
             changes.push(("http://localhost:2379", running.url.clone()));
         }
+        Beside::Engine => {
+            let engine = Many::start(folder, arguments.names)?;
+            changes.push(("/var/run/docker.sock", engine.path.display().to_string()));
+        }
         Beside::Upstream => {
             let address: std::net::SocketAddr = address()?;
             let text = corefile(&arguments.places.examples, "benchmark-zone.Corefile", &[])?;
@@ -149,18 +154,20 @@ fn measure_row(arguments: &Arguments, row: &Row) -> Result<Vec<Entry>> {
 
     // The echo's replies are as long as ours.
     let octets = reply_octets(&ours, &questions)?;
-    let at = address()?;
-    let mut command = Command::new(std::env::current_exe()?.with_file_name("echo"));
-    command.args(["--address", &at.to_string(), "--reply", &octets.to_string()]);
-    command.args(["--sockets", &row.workers.to_string()]);
-    let echo = start("echo", &command, at, (Content::Anything, last))?;
-
-    let mut contestants = vec![echo, ours];
+    let echo = |name: &str, sockets: usize, processors: &str| {
+        let at = address()?;
+        let mut command = Command::new(std::env::current_exe()?.with_file_name("echo"));
+        command.args(["--address", &at.to_string(), "--reply", &octets.to_string()]);
+        command.args(["--sockets", &sockets.to_string()]);
+        let first = (Content::Anything, last);
+        Contestant::start(name, &command, folder, processors, at, first)
+    };
+    let mut contestants = vec![echo("echo", row.workers, processors)?, ours];
     if row.workers > 1 {
         let at = address()?;
         let command = callsign(&server, &path, at.port());
-        let one = Contestant::start("Callsign, one worker", &command, folder, SERVER, at, first)?;
-        contestants.push(one);
+        let one = Contestant::start(ONE_WORKER, &command, folder, SERVER, at, first)?;
+        contestants.extend([one, echo(ONE_SOCKET, 1, SERVER)?]);
     }
     for peer in Peer::ALL.into_iter().filter(|_| row.peers) {
         let named = |it: &String| it == "all" || it.eq_ignore_ascii_case(peer.name());

@@ -6,10 +6,11 @@ use std::time::{Duration, SystemTime};
 
 use callsign_bench::Result;
 use callsign_bench::asker::{Answer, Asker};
-use callsign_bench::engine::{Engine, Many, address};
+use callsign_bench::engine::{Engine, Many};
 use callsign_bench::etcd::free_port;
 use callsign_bench::percentile;
 use callsign_bench::process::{Killed, processor_time, resident_mebibytes};
+use callsign_bench::questions::address;
 use clap::Parser;
 
 /// NXDOMAIN.
@@ -98,12 +99,12 @@ fn large(arguments: &Arguments, server: &Path) -> Result<()> {
     let url = format!("unix://{}", many.path.display());
     let server = start(server, folder.path(), &url, port)?;
     let mut client = Asker::new(port)?;
-    let last = arguments.many - 1;
-    let answered = client.wait(&format!("c{last}.docker"), PAUSE * 5, |answer| {
+    let last = arguments.many;
+    let answered = client.wait(&format!("worker{last}.docker"), PAUSE * 5, |answer| {
         answer.address == Some(address(last))
     })?;
     let connected = *many.connected.get().ok_or("nobody has connected")?;
-    let middle = client.ask(&format!("c{}.docker", last / 2))?;
+    let middle = client.ask(&format!("worker{}.docker", last / 2))?;
     if middle.and_then(|answer| answer.address) != Some(address(last / 2)) {
         return Err("the first answer came before all containers were known".into());
     }
