@@ -132,6 +132,12 @@ pub fn now() -> u64 {
     now.map_or(0, |now| now.as_millis().try_into().unwrap_or(u64::MAX))
 }
 
+/// Seconds of Unix time.
+#[must_use]
+pub fn seconds() -> u64 {
+    now() / 1000
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

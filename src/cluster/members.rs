@@ -1,16 +1,29 @@
 //! What is shown of a member.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::identity::pattern::Pattern;
-use crate::run::Part;
+use crate::journal;
 use crate::run::roster::Roster;
+use crate::run::{GANG, Part};
 use crate::store::{Entry, Epoch, HeldBy, Slot};
 
 /// The heads of a table of members.
-pub(crate) const HEADS: [&str; 6] = ["SLOT", "NAME", "ADDRESSES", "EPOCH", "HELD BY", "STATE"];
+pub(crate) const HEADS: [&str; COLUMNS] = [
+    "SLOT",
+    "NAME",
+    "ADDRESSES",
+    "EPOCH",
+    "AGE",
+    "HELD BY",
+    "STATE",
+    "META",
+];
+
+const COLUMNS: usize = 8;
 
 /// A member of a pool, to be shown.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,14 +59,16 @@ impl Member {
     }
 
     /// The cells of a table's row.
-    pub(crate) fn row(&self, held_by: Option<&HeldBy>) -> [String; 6] {
+    pub(crate) fn row(&self, held_by: Option<&HeldBy>) -> [String; COLUMNS] {
         [
             self.entry.slot.to_string(),
             self.name.clone(),
             self.addresses(),
             self.entry.epoch.to_string(),
+            self.age().map_or_else(String::new, age_text),
             held_by.map_or_else(String::new, held_by_text),
             self.state(),
+            self.meta(),
         ]
     }
 
@@ -79,6 +94,7 @@ impl Member {
             "name": self.name,
             "addresses": addresses,
             "epoch": self.entry.epoch,
+            "age": self.age().map(|it| it.as_secs()),
             "node": self.entry.record.node(),
             "instance": self.entry.record.instance(),
             "down": self.is_down(),
@@ -102,6 +118,19 @@ impl Member {
     fn addresses(&self) -> String {
         let addresses = self.entry.record.addresses().map(|it| it.to_string());
         addresses.collect::<Vec<_>>().join(" ")
+    }
+
+    fn age(&self) -> Option<Duration> {
+        self.entry.record.age(journal::seconds())
+    }
+
+    /// The free text; what a job says there shows in the state.
+    fn meta(&self) -> String {
+        let member = self.entry.record.member.as_ref();
+        let meta = member.into_iter().flat_map(|it| &it.meta);
+        let meta = meta.filter(|(key, _)| *key != GANG);
+        let meta: Vec<String> = meta.map(|(key, value)| format!("{key}={value}")).collect();
+        meta.join(" ")
     }
 
     fn state(&self) -> String {
@@ -134,6 +163,16 @@ fn job(part: &Part) -> Value {
         object["role"] = json!(role);
     }
     object
+}
+
+/// As the page of `admin` has it.
+fn age_text(age: Duration) -> String {
+    match age.as_secs() {
+        seconds @ ..120 => format!("{seconds} s"),
+        seconds @ ..7_200 => format!("{} min", seconds / 60),
+        seconds @ ..172_800 => format!("{} h", seconds / 3_600),
+        seconds => format!("{} days", seconds / 86_400),
+    }
 }
 
 fn held_by_text(held_by: &HeldBy) -> String {
@@ -191,18 +230,43 @@ pub(super) mod tests {
                 "worker3.tf.local.",
                 "10.0.0.5",
                 "17",
+                "",
                 "lease: 18 of 20 s",
-                "ready for 8"
+                "ready for 8",
+                ""
             ]
         );
         assert_eq!(
             member.object(Some(&lease)),
             json!({
                 "slot": 3, "name": "worker3.tf.local.", "addresses": ["10.0.0.5"], "epoch": 17,
-                "node": "", "instance": "i", "down": false, "evicted": false, "ports": {},
+                "age": null, "node": "", "instance": "i", "down": false, "evicted": false, "ports": {},
                 "meta": { "gang": "8 after 0" }, "job": { "state": "ready", "expect": 8 },
                 "lease": { "left": 18, "ttl": 20 },
             })
+        );
+    }
+
+    /// If this fails, people read a time that a name was not held for, or none.
+    #[test]
+    fn ages_are_for_people() {
+        let ages = [0, 119, 120, 7_199, 7_200, 172_800];
+        let texts = ages.map(|seconds| age_text(Duration::from_secs(seconds)));
+        assert_eq!(texts, ["0 s", "119 s", "2 min", "119 min", "2 h", "2 days"]);
+    }
+
+    /// If this fails, the table hides what a node says of itself, or repeats what a job says.
+    #[test]
+    fn meta_is_shown_without_what_the_state_says() {
+        let mut member = member(3, "i", Some("8 after 0"));
+        let record = member.entry.record.member.as_mut().unwrap();
+        record.meta.insert("zone".to_owned(), "eu-1".to_owned());
+        record.meta.insert("gpu".to_owned(), "a b".to_owned());
+        record.since = journal::seconds() + 1_000;
+        let row = member.row(None);
+        assert_eq!(
+            (row[4].as_str(), row[7].as_str()),
+            ("0 s", "gpu=a b zone=eu-1")
         );
     }
 }

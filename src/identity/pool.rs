@@ -27,7 +27,7 @@ use super::ownership::Ownership;
 use super::record::{Port, Record};
 use crate::clock::{Alarm, BootTime};
 use crate::freshness::Freshness;
-use crate::journal::{Journal, Kind};
+use crate::journal::{self, Journal, Kind};
 use crate::store::{
     Entry, Epoch, Feed, Listing, Note, NoteName, NoteWrite, Reply, Request, Slot, Space, Store,
     StoreError, StoreErrorKind,
@@ -268,6 +268,7 @@ pub fn start(
         asked: HashMap::new(),
         remember: None,
         instance: None,
+        claimed: BootTime::default(),
         backlog: Some(Vec::new()),
         stopped: false,
     };
@@ -301,6 +302,8 @@ struct Driver {
     remember: Option<(Slot, String)>,
     /// The instance of the last claim that was tried.
     instance: Option<String>,
+    /// When that was.
+    claimed: BootTime,
     /// What the store told before the claim began.
     backlog: Option<Vec<Feed>>,
     stopped: bool,
@@ -490,7 +493,8 @@ impl Driver {
         }
     }
 
-    fn send(&mut self, id: RequestId, request: Request, limit: Duration) {
+    fn send(&mut self, id: RequestId, mut request: Request, limit: Duration) {
+        self.date(&mut request);
         let answer = self.store.execute(&self.config.space, request);
         let remember = self.remember.take();
         let (node, memory) = (Arc::clone(&self.node), self.memory.clone());
@@ -508,6 +512,21 @@ impl Driver {
                 .unwrap_or_else(|_| Err(silent()))
         });
         self.asked.insert(request.id(), id);
+    }
+
+    /// Writes down since when the slot is held, for people: an update of the record keeps it, and
+    /// corrects it where the wall clock was set meanwhile.
+    fn date(&mut self, request: &mut Request) {
+        let now = BootTime::now();
+        if matches!(request, Request::Claim { .. }) {
+            self.claimed = now;
+        }
+        if let Request::Claim { record, .. } | Request::Update { record, .. } = request
+            && let Some(member) = &mut record.member
+        {
+            let held_for = now.since(self.claimed).as_secs();
+            member.since = journal::seconds().saturating_sub(held_for);
+        }
     }
 
     /// Every request gets an answer, also one that panicked: its claimant waits for it.

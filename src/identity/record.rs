@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -124,6 +125,14 @@ impl Record {
         self.member.as_ref().map(|member| member.inst.as_str())
     }
 
+    /// For how long the slot has been held under this claim at `now`, in seconds of Unix time;
+    /// [`None`] where the record does not say. Zero where the holder's clock is ahead of ours.
+    #[must_use]
+    pub fn age(&self, now: u64) -> Option<Duration> {
+        let since = self.member.as_ref().map_or(0, |member| member.since);
+        (since != 0).then(|| Duration::from_secs(now.saturating_sub(since)))
+    }
+
     /// The node key of the holder; [`None`] for a node of idetcd.
     #[must_use]
     pub fn node(&self) -> Option<&str> {
@@ -148,6 +157,10 @@ pub struct Member {
     /// The holder's place in the queue, [`crate::store::Reply::Queued`]; 0 where it did not queue.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub arrival: u64,
+    /// When the slot was claimed, in seconds of Unix time by the holder's clock: for people who look
+    /// at it, never for a decision. 0 where it is unknown.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub since: u64,
     /// All addresses, the ones above among them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub addrs: Vec<IpAddr>,
@@ -275,6 +288,22 @@ mod tests {
         );
         assert_eq!(Record::parse(&text).unwrap(), record);
         assert_eq!(record.addresses().count(), 2);
+    }
+
+    /// If this fails, a name seems to be held since 1970, or since a moment that is yet to come.
+    #[test]
+    fn an_age_is_told_only_where_it_is_known() {
+        let held_since = |since: &str| {
+            let text = format!(r#"{{"inst":"i","v":1,"slot":1,"node":"n"{since}}}"#);
+            Record::parse(text.as_bytes()).unwrap()
+        };
+        let seconds = |since| held_since(since).age(1_000).map(|age| age.as_secs());
+        assert_eq!(seconds(r#","since":940"#), Some(60));
+        assert_eq!(seconds(r#","since":2000"#), Some(0));
+        assert_eq!(seconds(""), None);
+        let idetcd = Record::parse(br#"{"ipv4":"10.0.0.5"}"#).unwrap();
+        assert_eq!(idetcd.age(1_000), None);
+        assert_eq!(Record::quarantine(1, "i").age(1_000), None);
     }
 
     #[test]

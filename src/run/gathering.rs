@@ -18,7 +18,7 @@ use crate::identity::members::Members;
 use crate::store::{Entry, Slot};
 
 /// The key in a record's free text that says who takes part.
-pub(super) const GANG: &str = "gang";
+pub(crate) const GANG: &str = "gang";
 
 /// What a claimant says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]

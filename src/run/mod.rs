@@ -52,7 +52,7 @@ use crate::reason;
 
 pub(crate) use self::expectation::Expectation;
 pub(crate) use self::frameworks::Framework;
-pub(crate) use self::gathering::Part;
+pub(crate) use self::gathering::{GANG, Part};
 pub(crate) use self::guard::{GuardOptions, guard};
 pub(crate) use self::situation::Word;
 pub(crate) use self::status::{FAILED, TIMED_OUT};

@@ -103,6 +103,8 @@ fn pools_and_members_are_told() {
     assert_eq!(member["ports"], json!({"http": "8080"}));
     assert_eq!(member["down"], false);
     assert_eq!(member["epoch"], pool["own"]["epoch"]);
+    let age = member["age"].as_u64().expect("how long it is held");
+    assert!(age < 3_600, "{age}");
     assert_eq!(
         (&told["stale"], &told["next"]),
         (&json!(false), &Value::Null)

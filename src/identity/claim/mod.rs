@@ -399,6 +399,7 @@ impl Claimant {
                 inst: held.instance.clone(),
                 boot: self.settings.boot.clone(),
                 arrival: held.arrival,
+                since: 0,
                 addrs: addresses.clone(),
                 ports: ports.clone(),
                 meta: meta.clone(),

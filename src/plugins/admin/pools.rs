@@ -9,6 +9,7 @@ use crate::clock::BootTime;
 use crate::freshness::Freshness;
 use crate::identity::pools::PoolView;
 use crate::identity::record::Port;
+use crate::journal;
 use crate::store::{Entry, Epoch, Slot, Space};
 
 /// The most members of one answer.
@@ -60,6 +61,8 @@ pub(super) struct Member<'a> {
     addresses: Vec<IpAddr>,
     ports: BTreeMap<&'a str, Port>,
     epoch: Epoch,
+    /// In seconds, when this is written.
+    age: Option<u64>,
     node: Option<&'a str>,
     down: bool,
     meta: BTreeMap<&'a str, &'a str>,
@@ -154,6 +157,7 @@ impl<'a> Member<'a> {
             addresses: entry.record.addresses().collect(),
             ports: ports.map(|(name, port)| (name.as_str(), *port)).collect(),
             epoch: entry.epoch,
+            age: entry.record.age(journal::seconds()).map(|it| it.as_secs()),
             node: entry.record.node(),
             down: member.is_some_and(|it| it.down),
             meta: meta

@@ -42,6 +42,7 @@ fn largest(config: &PoolConfig) -> Record {
             // A UUID, which has four dashes.
             boot: format!("{random}----"),
             arrival: u64::MAX,
+            since: u64::MAX,
             addrs: vec![IpAddr::V6(address); address::LIMIT],
             ports: config.ports.clone(),
             meta: config.meta.clone(),

@@ -15,6 +15,8 @@ fn members_of_a_folder() {
     assert_eq!(server_is["addresses"], serde_json::json!(["127.0.0.1"]));
     assert_eq!(server_is["meta"]["zone"], "eu-1");
     assert_eq!(server_is["job"], Value::Null);
+    let age = server_is["age"].as_u64().expect("how long it is held");
+    assert!(age < 3_600, "{age}");
     let process = serde_json::json!({ "id": server.id(), "lives": true });
     assert_eq!(server_is["process"], process);
     let job = serde_json::json!({ "state": "ready", "expect": 3 });
@@ -24,6 +26,7 @@ fn members_of_a_folder() {
     assert!(lines[0].starts_with("SLOT  NAME"), "{}", ended.out);
     let first = format!("process {}", server.id());
     assert!(lines[1].contains(&first), "{}", ended.out);
+    assert!(lines[1].ends_with("zone=eu-1"), "{}", ended.out);
     assert!(lines[2].ends_with("ready for 3"), "{}", ended.out);
     assert!(
         !ended.out.contains('\u{1b}'),
@@ -45,6 +48,7 @@ fn members_of_a_cluster() {
         let job = serde_json::json!({ "state": "runs", "rank": rank, "of": 2 });
         assert_eq!(member["job"], job);
         assert_eq!(member["lease"]["ttl"], 20);
+        assert!(member["age"].is_u64(), "{member}");
     }
     let ended = pool.run("members", &[]);
     assert!(ended.out.contains("of 20 s"), "{}", ended.out);

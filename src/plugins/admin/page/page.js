@@ -44,6 +44,12 @@ function duration(seconds) {
     return Math.floor(seconds / 86400) + " days";
 }
 
+/** How long a member has held its slot; nothing where its record does not say. */
+function age(member) {
+    if (member.age === null) return "";
+    return duration(member.age + Math.floor((performance.now() - member.heard) / 1000));
+}
+
 function plural(number, one, many) {
     return number.toLocaleString("en") + " " + (number === 1 ? one : many);
 }
@@ -66,7 +72,7 @@ const WINDOW = 1000;
 /** The most slots that draw attention to themselves at a time. */
 const MOST_NEWS = 40;
 
-const MEMBER_COLUMNS = ["Slot", "Name", "Addresses", "Epoch", "State", "Meta"];
+const MEMBER_COLUMNS = ["Slot", "Name", "Addresses", "Epoch", "Age", "State", "Meta"];
 
 const pools = new Map();
 
@@ -78,6 +84,8 @@ class PoolCard {
         this.first = 1;
         this.chosen = null;
         this.cells = [];
+        /** What shows the age of a member, and the member. */
+        this.ages = { detail: [], table: [] };
         this.changed = new Set();
         this.all = true;
         this.quietUntil = 0;
@@ -214,6 +222,7 @@ class PoolCard {
             this.quietUntil = performance.now() + 1500;
         }
         for (const member of members) {
+            member.heard = performance.now();
             this.members.set(member.slot, member);
             this.highest = Math.max(this.highest, member.slot);
             this.changed.add(member.slot);
@@ -326,10 +335,18 @@ class PoolCard {
         const member = this.members.get(this.chosen);
         const [, words] = this.kind(this.chosen);
         const facts = [["Slot", this.chosen + ", " + words]];
+        this.ages.detail = [];
         if (member) {
             facts.push(["Name", member.name]);
             facts.push(["Addresses", member.addresses.join(", ") || "none"]);
             facts.push(["Epoch", String(member.epoch)]);
+            if (member.age !== null) {
+                const shown = make("span", "", age(member));
+                // Whoever is read to need not hear each second.
+                shown.setAttribute("aria-live", "off");
+                this.ages.detail.push([shown, member]);
+                facts.push(["Age", shown]);
+            }
             if (member.node) facts.push(["Node", member.node]);
             for (const [name, port] of Object.entries(member.ports)) facts.push(["Port " + name, port]);
             for (const [key, value] of Object.entries(member.meta)) facts.push([key, value]);
@@ -337,6 +354,11 @@ class PoolCard {
         const list = make("dl");
         for (const [key, value] of facts) list.append(make("dt", "", key), make("dd", "", value));
         this.detail.replaceChildren(list);
+    }
+
+    /** Shows how time has passed. */
+    grow() {
+        for (const [element, member] of [...this.ages.detail, ...this.ages.table]) say(element, age(member));
     }
 
     key(event) {
@@ -357,6 +379,7 @@ class PoolCard {
         if (!this.table.open || !this.pool) return;
         const wanted = this.filter.value.toLowerCase();
         const rows = [];
+        this.ages.table = [];
         let number = 0;
         for (const slot of [...this.members.keys()].sort((one, other) => one - other)) {
             const member = this.members.get(slot);
@@ -366,12 +389,16 @@ class PoolCard {
                 member.name,
                 member.addresses.join(" "),
                 String(member.epoch),
+                age(member),
                 this.kind(slot)[1],
                 meta,
             ];
             if (!texts.join(" ").toLowerCase().includes(wanted)) continue;
             number += 1;
-            if (number <= WINDOW) rows.push(row(MEMBER_COLUMNS, texts));
+            if (number > WINDOW) continue;
+            const shown = row(MEMBER_COLUMNS, texts);
+            rows.push(shown);
+            this.ages.table.push([shown.cells[MEMBER_COLUMNS.indexOf("Age")], member]);
         }
         const more = number > WINDOW ? ", of which the first " + WINDOW + " are shown" : "";
         say(this.shown, plural(number, "member", "members") + more);
@@ -653,4 +680,7 @@ function listen() {
 find("claims-filter").addEventListener("input", drawClaims);
 find("claims-hidden").addEventListener("change", drawClaims);
 setInterval(drawRates, 1000);
+setInterval(() => {
+    if (!document.hidden) for (const card of pools.values()) card.grow();
+}, 1000);
 listen();
