@@ -124,24 +124,12 @@ fn name(entry: &Entry, word: Word, origin: &Name) -> Result<Name, String> {
     if text == "@" && !word.quoted {
         return Ok(origin.clone());
     }
-    let name = Name::parse(text).map_err(|error| format!("{text}: {error}"))?;
-    if ends_with_dot(text) {
-        return Ok(name);
-    }
-    let labels = name.as_wire();
-    let labels = labels.get(..labels.len() - 1).unwrap_or_default();
-    Name::from_wire(&[labels, origin.as_wire()].concat()).map_err(|_| {
-        format!("{text}: with the origin {origin} behind it the name is longer than 255 octets")
+    Name::parse_relative(text, origin).map_err(|error| match Name::parse(text) {
+        Ok(_) => {
+            format!("{text}: with the origin {origin} behind it the name is longer than 255 octets")
+        }
+        Err(_) => format!("{text}: {error}"),
     })
-}
-
-/// Whether the last dot is one, and no escaped character.
-fn ends_with_dot(text: &str) -> bool {
-    let Some(rest) = text.strip_suffix('.') else {
-        return false;
-    };
-    let backslashes = rest.bytes().rev().take_while(|byte| *byte == b'\\').count();
-    backslashes % 2 == 0
 }
 
 /// Reads what follows the owner, from word number `first` on.

@@ -312,9 +312,17 @@ impl Inner {
 
     /// The entry of exactly this name, in wire form and lower case.
     fn find(&self, name: &[u8]) -> Option<Entry<'_>> {
-        let hash = self.hash(name);
+        self.find_hashed(self.hash(name), name)
+    }
+
+    /// The same with the name's hash at hand.
+    fn find_hashed(&self, hash: u64, name: &[u8]) -> Option<Entry<'_>> {
+        self.shard(hash)?.find(hash, name)
+    }
+
+    fn shard(&self, hash: u64) -> Option<&Shard> {
         let (page, shard) = self.place(hash);
-        self.pages.get(page)?.0.get(shard)?.find(hash, name)
+        self.pages.get(page)?.0.get(shard).map(|shard| &**shard)
     }
 
     /// All entries, in no order.

@@ -57,6 +57,7 @@ pub(super) fn table(texts: &[&[u8]], terms: &Terms) -> Table {
     // A look-up never comes to the SOA; a zone has one.
     let soa = Soa::new(Name::root(), Name::root(), 1);
     let mut edit = Zone::new(Name::root(), terms.ttl, &soa).edit();
+    edit.reserve(hosts.len() * (1 + usize::from(terms.reverse)));
     let mut set = |name: &Name, rtype, data: Vec<RecordData>| {
         if !data.is_empty() {
             // The name lies below the root, and the data is what the type asks for.

@@ -6,8 +6,9 @@ use answer::{Edit, Name, RecordData, RecordType, Rrset, Soa, Zone};
 
 use crate::zonefile::{self, Place, Record, Sources, ZoneFileError};
 
-/// How many octets of a file are about one name, at most: to make room for the names at once.
-const OCTETS_PER_NAME: u64 = 64;
+/// How many octets of a file are about one name, in files of many short lines: to make room for
+/// the names at once.
+const OCTETS_PER_NAME: u64 = 32;
 
 /// A zone as its file has it.
 pub(super) struct Loaded {
@@ -42,7 +43,8 @@ pub(super) fn load(
 struct Loader {
     edit: Edit,
     /// Records of one type at one name that stand one after another: they are put in together.
-    together: Option<Together>,
+    /// Without any there is nothing to put in.
+    together: Together,
     serial: Option<u32>,
     outside: Option<(ZoneFileError, usize)>,
 }
@@ -61,7 +63,12 @@ impl Loader {
         let soa = Soa::new(Name::root(), Name::root(), 0);
         Self {
             edit: Zone::new(apex.clone(), 0, &soa).edit(),
-            together: None,
+            together: Together {
+                owner: Name::root(),
+                rrset: Rrset::new(RecordType::SOA, 0, []),
+                file: PathBuf::new(),
+                line: 0,
+            },
             serial: None,
             outside: None,
         }
@@ -87,52 +94,53 @@ impl Loader {
                 "{rtype}: zones with hashed denial of existence are not served; {advice}"
             )));
         }
-        match &mut self.together {
-            Some(together) if together.owner == owner && together.rrset.rtype == rtype => {
-                // All records of a set have one TTL (RFC 2181 §5.2); the shortest is right for all.
-                together.rrset.ttl = together.rrset.ttl.min(ttl);
-                together.rrset.data.push(data);
-                Ok(())
+        let together = &mut self.together;
+        let first = together.rrset.data.is_empty();
+        if !first && together.rrset.rtype == rtype && together.owner == owner {
+            // All records of a set have one TTL (RFC 2181 §5.2); the shortest is right for all.
+            together.rrset.ttl = together.rrset.ttl.min(ttl);
+        } else {
+            self.put()?;
+            let together = &mut self.together;
+            together.owner = owner;
+            (together.rrset.rtype, together.rrset.ttl) = (rtype, ttl);
+            // A million records of one file need not have its name a million times.
+            if together.file.as_os_str() != place.file.as_os_str() {
+                together.file = place.file.into();
             }
-            _ => {
-                self.put()?;
-                self.together = Some(Together {
-                    owner,
-                    rrset: Rrset::new(rtype, ttl, [data]),
-                    file: place.file.into(),
-                    line: place.line,
-                });
-                Ok(())
-            }
+            together.line = place.line;
         }
+        self.together.rrset.data.push(data);
+        Ok(())
     }
 
     /// Puts the records that stood together into the zone, with those of the same set that came
     /// before.
     fn put(&mut self) -> Result<(), ZoneFileError> {
-        let Some(together) = self.together.take() else {
-            return Ok(());
-        };
         let Together {
             owner,
-            mut rrset,
+            rrset,
             file,
             line,
-        } = together;
+        } = &mut self.together;
+        if rrset.data.is_empty() {
+            return Ok(());
+        }
         let is_soa = rrset.rtype == RecordType::SOA;
         if (!is_soa || self.serial.is_some())
-            && let Some(before) = self.edit.rrset(&owner, rrset.rtype)
+            && let Some(before) = self.edit.rrset(owner, rrset.rtype)
         {
             rrset.ttl = rrset.ttl.min(before.ttl);
             rrset.data.splice(0..0, before.data);
         }
-        self.edit.set(&owner, &rrset).map_err(|error| {
-            let place = Place { file: &file, line };
+        self.edit.set(owner, rrset).map_err(|error| {
+            let place = Place { file, line: *line };
             place.mistake(error.to_string())
         })?;
         if is_soa {
             self.serial = rrset.data.first().and_then(serial);
         }
+        rrset.data.clear();
         Ok(())
     }
 
@@ -169,10 +177,14 @@ mod tests {
     const SOA: &str = "$TTL 60\n@ SOA ns host 7 1 1 1 1\n";
 
     fn loaded(text: &str) -> Result<Loaded, String> {
+        loaded_as("example.", text)
+    }
+
+    fn loaded_as(apex: &str, text: &str) -> Result<Loaded, String> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("db");
         std::fs::write(&path, text).unwrap();
-        let apex = Name::parse("example").unwrap();
+        let apex = Name::parse(apex).unwrap();
         let shown = |error: ZoneFileError| {
             let line = error.line;
             format!("{line}: {}", error.reason)
@@ -198,6 +210,14 @@ mod tests {
                 .reason
                 .contains("x.test. is not in the zone example.")
         );
+    }
+
+    /// If this fails, the root's own SOA is lost or loses its TTL, since nothing stands before it.
+    #[test]
+    fn the_first_record_of_the_root_is_taken_as_it_is() {
+        let loaded = loaded_as(".", SOA).unwrap();
+        let soa = loaded.zone.rrsets(&Name::root()).next().unwrap();
+        assert_eq!((soa.count(), soa.ttl(), loaded.serial), (1, 60, 7));
     }
 
     /// If this fails, a zone that is wrong is served, or its editor is not told what is wrong where.

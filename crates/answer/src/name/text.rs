@@ -104,13 +104,24 @@ impl Name {
     ///
     /// A [`NameError`] that says what is wrong and where.
     pub fn parse(text: &str) -> Result<Self, NameError> {
+        Self::parse_relative(text, &Self::root())
+    }
+
+    /// Reads a name as zone files have it: without a trailing dot, `origin` follows it
+    /// (RFC 1035 §5.1).
+    ///
+    /// # Errors
+    ///
+    /// A [`NameError`] that says what is wrong and where; [`NameError::TooLong`] also where only
+    /// `origin` makes it so.
+    pub fn parse_relative(text: &str, origin: &Name) -> Result<Self, NameError> {
         if text.is_empty() {
             return Err(NameError::Empty);
         }
         if text == "." {
             return Ok(Self::root());
         }
-        let mut labels = LabelWriter::new(text);
+        let mut labels = LabelWriter::new(text, origin.as_wire());
         let mut characters = text.char_indices();
         while let Some((position, character)) = characters.next() {
             match character {
@@ -155,6 +166,8 @@ fn unescape(rest: &str) -> Option<(u8, usize)> {
 /// Gathers labels into wire form and holds them to their limits.
 struct LabelWriter<'t> {
     text: &'t str,
+    /// What follows a name without a trailing dot, in wire form.
+    origin: &'t [u8],
     wire: Vec<u8>,
     /// Where the length octet of the current label stands in `wire`.
     label: usize,
@@ -163,11 +176,13 @@ struct LabelWriter<'t> {
 }
 
 impl<'t> LabelWriter<'t> {
-    fn new(text: &'t str) -> Self {
-        let mut wire = Vec::with_capacity(text.len() + 2);
+    fn new(text: &'t str, origin: &'t [u8]) -> Self {
+        // Without escapes this is exact, so the name need not be copied once more.
+        let mut wire = Vec::with_capacity(1 + text.len() + origin.len());
         wire.push(0);
         Self {
             text,
+            origin,
             wire,
             label: 0,
             start: 0,
@@ -209,6 +224,8 @@ impl<'t> LabelWriter<'t> {
     fn finish(mut self) -> Result<Name, NameError> {
         if self.wire.len() > self.label + 1 {
             self.end(self.text.len())?;
+            self.wire.pop();
+            self.wire.extend_from_slice(self.origin);
         }
         match self.wire.len() {
             0..=MAX_NAME => Ok(Name::from_checked(self.wire)),
@@ -276,6 +293,23 @@ mod tests {
         assert_eq!(name.as_wire(), b"\x07worker4\x02tf\x05local\0");
         assert_eq!(name, Name::parse("worker4.tf.local.").unwrap());
         assert_eq!(Name::parse(".").unwrap(), Name::root());
+    }
+
+    #[test]
+    fn an_origin_follows_names_without_a_trailing_dot() {
+        let origin = Name::parse("Example").unwrap();
+        let read = |text: &str| Name::parse_relative(text, &origin).map(|name| name.to_string());
+        assert_eq!(read("A.b").unwrap(), "a.b.example.");
+        assert_eq!(read("a.").unwrap(), "a.");
+        assert_eq!(read(".").unwrap(), ".");
+        assert_eq!(read(r"a\.").unwrap(), r"a\..example.");
+        assert_eq!(read(r"a\046").unwrap(), r"a\..example.");
+        assert_eq!(read(r"a\\.").unwrap(), r"a\\.");
+        assert_eq!(read(""), Err(NameError::Empty));
+        let longest = "a.".repeat(127);
+        assert!(read(&longest).is_ok());
+        let relative = longest.trim_end_matches('.');
+        assert_eq!(read(relative), Err(NameError::TooLong { length: 263 }));
     }
 
     #[test]

@@ -27,6 +27,9 @@ pub struct Edit {
     zone: Inner,
     /// Where an entry is written before it is put into its shard; kept to be used again.
     scratch: Vec<u8>,
+    /// Many names are put in: shards get more room than they need at once, and what is left of it
+    /// is given back at the end.
+    filling: bool,
 }
 
 impl Edit {
@@ -34,6 +37,7 @@ impl Edit {
         Self {
             zone,
             scratch: Vec::new(),
+            filling: false,
         }
     }
 
@@ -41,7 +45,7 @@ impl Edit {
     pub(super) fn start(&mut self, soa: &Rrset) {
         let apex = self.zone.apex.clone();
         // Cannot fail: the RRset is one SOA that was built from its fields.
-        let _ = self.rewrite(&apex, RecordType::SOA, |_, out| {
+        let _ = self.rewrite(&apex, RecordType::SOA, Some(soa), |_, out| {
             rrset::write(&apex, soa, out)
         });
     }
@@ -65,8 +69,9 @@ impl Edit {
         if rrset.data.is_empty() {
             return self.remove(name, rrset.rtype).map(drop);
         }
-        self.check(name, rrset)?;
-        self.rewrite(name, rrset.rtype, |_, out| rrset::write(name, rrset, out))
+        self.rewrite(name, rrset.rtype, Some(rrset), |_, out| {
+            rrset::write(name, rrset, out)
+        })
     }
 
     /// Takes records out of the RRset of a type and puts others in, without anybody having to
@@ -94,12 +99,11 @@ impl Edit {
             let data = stays.chain(come.data.iter().cloned());
             return self.set(name, &Rrset::new(rtype, come.ttl, data));
         }
-        if !come.data.is_empty() {
-            self.check(name, come)?;
-        } else if self.zone.find(name.as_wire()).is_none() {
+        let new = (!come.data.is_empty()).then_some(come);
+        if new.is_none() && self.zone.find(name.as_wire()).is_none() {
             return Ok(());
         }
-        self.rewrite(name, rtype, |old, out| {
+        self.rewrite(name, rtype, new, |old, out| {
             rrset::write_exchanged(name, old, gone, come, out)
         })?;
         self.prune(name.as_wire());
@@ -124,7 +128,7 @@ impl Edit {
         if entry.rrset(rtype).is_none() {
             return Ok(false);
         }
-        self.rewrite(name, rtype, |_, _| Ok(()))?;
+        self.rewrite(name, rtype, None, |_, _| Ok(()))?;
         self.prune(name.as_wire());
         Ok(true)
     }
@@ -140,11 +144,13 @@ impl Edit {
         })
     }
 
-    /// Makes room for about this many names at once, for a zone that is known to grow to it.
+    /// Makes room for about this many names at once, for a zone that is known to grow to it. What
+    /// is not needed is given back at the end, so too many do no harm.
     pub fn reserve(&mut self, names: usize) {
         let shards = names.div_ceil(NAMES_PER_SHARD).next_power_of_two();
         if shards > self.zone.shard_count && shards <= MOST_RESERVED {
-            self.resize(shards);
+            self.filling = true;
+            self.resize(shards, names);
         }
     }
 
@@ -154,7 +160,10 @@ impl Edit {
         if self.zone.shard_count > 1 && self.zone.names < self.zone.shard_count * TOO_FEW_PER_SHARD
         {
             let shards = (self.zone.names * 2 / NAMES_PER_SHARD).next_power_of_two();
-            self.resize(shards);
+            self.resize(shards, self.zone.names);
+        }
+        if self.filling {
+            self.trim();
         }
         self.zone.order = Order::of(&self.zone).map(Arc::new);
         Zone(Arc::new(self.zone))
@@ -170,7 +179,8 @@ impl Edit {
         })
     }
 
-    fn check(&self, name: &Name, rrset: &Rrset) -> Result<(), EditError> {
+    /// Whether records may stand at a name that has this entry so far.
+    fn check(&self, name: &Name, rrset: &Rrset, entry: Option<Entry<'_>>) -> Result<(), EditError> {
         self.check_place(name)?;
         let rtype = rrset.rtype;
         if !rtype.is_data() {
@@ -189,7 +199,6 @@ impl Edit {
                 present: rtype,
             });
         }
-        let entry = self.zone.find(name.as_wire());
         let mut present = entry
             .iter()
             .flat_map(Entry::rrsets)
@@ -204,25 +213,22 @@ impl Edit {
         }
     }
 
-    fn check_room(&mut self, name: &Name, length: usize) -> Result<(), EditError> {
-        let hash = self.zone.hash(name.as_wire());
-        match self.shard(hash) {
-            Some(shard) if shard.has_room(length) => Ok(()),
-            _ => Err(EditError::Full { name: name.clone() }),
-        }
-    }
-
     /// Writes the entry of a name anew: in place of its RRset of the type, if it has one, with
-    /// what `write` appends.
+    /// what `write` appends. What is to be put in, `new`, is checked first.
     fn rewrite(
         &mut self,
         name: &Name,
         rtype: RecordType,
+        new: Option<&Rrset>,
         write: impl FnOnce(Option<RrsetRef<'_>>, &mut Vec<u8>) -> Result<(), EditError>,
     ) -> Result<(), EditError> {
-        let mut scratch = std::mem::take(&mut self.scratch);
         let wire = name.as_wire();
-        let old = self.zone.find(wire);
+        let hash = self.zone.hash(wire);
+        let old = self.zone.find_hashed(hash, wire);
+        if let Some(new) = new {
+            self.check(name, new, old)?;
+        }
+        let mut scratch = std::mem::take(&mut self.scratch);
         let existed = old.is_some();
         let was_border = old.is_some_and(|old| old.is_border());
         let children = old.map_or(0, |old| old.children);
@@ -235,7 +241,11 @@ impl Edit {
             kept.for_each(|kept| rrset::copy(kept, out));
             write(old.and_then(|old| old.rrset(rtype)), out)
         });
-        let written = written.and_then(|()| self.check_room(name, scratch.len()));
+        let has_room = |shard: &Shard| shard.has_room(scratch.len());
+        let written = written.and_then(|()| match self.zone.shard(hash).is_some_and(has_room) {
+            true => Ok(()),
+            false => Err(EditError::Full { name: name.clone() }),
+        });
         if written.is_ok() {
             let entry = Entry::read(&scratch);
             let is_border = entry.is_some_and(|entry| entry.is_border());
@@ -246,9 +256,9 @@ impl Edit {
             self.zone.borders =
                 self.zone.borders + usize::from(is_border) - usize::from(was_border);
             if existed {
-                self.put(wire, &scratch);
+                self.put(hash, &scratch);
             } else {
-                self.create(wire, &scratch);
+                self.create(hash, wire, &scratch);
             }
         }
         self.scratch = scratch;
@@ -256,18 +266,18 @@ impl Edit {
     }
 
     /// Puts the entry of a new name, and those of the names above it that do not exist yet.
-    fn create(&mut self, name: &[u8], entry: &[u8]) {
-        self.put_new(name, entry);
+    fn create(&mut self, hash: u64, name: &[u8], entry: &[u8]) {
+        self.put_new(hash, name, entry);
         let mut empty = Vec::new();
         let mut above = parent(name);
         while let Some(name) = above.filter(|above| is_at_or_below(above, self.zone.apex.as_wire()))
         {
-            if let Some(children) = self.zone.find(name).map(|entry| entry.children) {
-                self.set_children(name, children.saturating_add(1));
+            let hash = self.zone.hash(name);
+            if self.count_child(hash, name, 1) {
                 return;
             }
             let _: Result<(), EditError> = entry::write(name, false, 1, &mut empty, |_| Ok(()));
-            self.put_new(name, &empty);
+            self.put_new(hash, name, &empty);
             above = parent(name);
         }
     }
@@ -288,35 +298,38 @@ impl Edit {
             }
             self.zone.names -= 1;
             self.zone.wildcards -= usize::from(is_wildcard(name));
-            if let Some(children) = self.zone.find(above).map(|entry| entry.children) {
-                self.set_children(above, children.saturating_sub(1));
-            }
+            self.count_child(self.zone.hash(above), above, -1);
             name = above;
         }
     }
 
-    fn put_new(&mut self, name: &[u8], entry: &[u8]) {
+    fn put_new(&mut self, hash: u64, name: &[u8], entry: &[u8]) {
         if self.zone.names >= self.zone.shard_count * NAMES_PER_SHARD {
-            self.resize(self.zone.shard_count * 2);
+            self.filling = true;
+            self.resize(self.zone.shard_count * 2, self.zone.names);
         }
         self.zone.names += 1;
         self.zone.wildcards += usize::from(is_wildcard(name));
-        self.put(name, entry);
-    }
-
-    fn put(&mut self, name: &[u8], entry: &[u8]) {
         let hasher = self.zone.hasher.clone();
-        let hash = self.zone.hash(name);
+        let spare = self.filling;
         if let Some(shard) = self.shard(hash) {
-            shard.put(hash, entry, |name| super::hash(&hasher, name));
+            shard.insert(hash, entry, spare, |name| super::hash(&hasher, name));
         }
     }
 
-    fn set_children(&mut self, name: &[u8], children: u32) {
-        let hash = self.zone.hash(name);
+    /// Puts an entry in place of that of the same name.
+    fn put(&mut self, hash: u64, entry: &[u8]) {
+        let hasher = self.zone.hasher.clone();
+        let spare = self.filling;
         if let Some(shard) = self.shard(hash) {
-            shard.set_children(hash, name, children);
+            shard.replace(hash, entry, spare, |name| super::hash(&hasher, name));
         }
+    }
+
+    /// Adds to the number of children of a name. Returns whether it exists.
+    fn count_child(&mut self, hash: u64, name: &[u8], more: i32) -> bool {
+        self.shard(hash)
+            .is_some_and(|shard| shard.count_child(hash, name, more))
     }
 
     /// The shard for a hash, copied first if another zone shares it.
@@ -326,18 +339,19 @@ impl Edit {
         page.0.get_mut(shard).map(Arc::make_mut)
     }
 
-    /// Spreads the names anew over this many shards, a power of two.
-    fn resize(&mut self, shards: usize) {
+    /// Spreads the names anew over this many shards, a power of two, with room in them for so many
+    /// names in all.
+    fn resize(&mut self, shards: usize, names: usize) {
         let hasher = &self.zone.hasher;
         let mut pages: Vec<Page> = Vec::new();
         pages.resize_with(shards.div_ceil(SHARDS_PER_PAGE), Page::default);
         let mut spread: Vec<Shard> = Vec::new();
-        spread.resize_with(shards, Shard::default);
+        spread.resize_with(shards, || Shard::with_room(names / shards));
         for (name, entry) in self.zone.shards().flat_map(Shard::written) {
             let hash = hash(hasher, name);
             let (page, shard) = place(hash, shards);
             if let Some(shard) = spread.get_mut(page * SHARDS_PER_PAGE + shard) {
-                shard.put(hash, entry, |name| super::hash(hasher, name));
+                shard.insert(hash, entry, self.filling, |name| super::hash(hasher, name));
             }
         }
         for (number, shard) in spread.into_iter().enumerate() {
@@ -347,6 +361,14 @@ impl Edit {
         }
         self.zone.pages = pages.into_iter().map(Arc::new).collect();
         self.zone.shard_count = shards;
+    }
+
+    /// Gives back what the shards of this zone alone do not need.
+    fn trim(&mut self) {
+        let hasher = &self.zone.hasher;
+        let pages = self.zone.pages.iter_mut().filter_map(Arc::get_mut);
+        let shards = pages.flat_map(|page| page.0.iter_mut().filter_map(Arc::get_mut));
+        shards.for_each(|shard| shard.trim(|name| hash(hasher, name)));
     }
 }
 

@@ -147,16 +147,26 @@ pub(super) fn copy(rrset: RrsetRef<'_>, arena: &mut Vec<u8>) {
 
 /// Appends an RRset that comes from outside, each record once (RFC 2181 §5).
 pub(super) fn write(name: &Name, rrset: &Rrset, arena: &mut Vec<u8>) -> Result<(), EditError> {
-    let rtype = rrset.rtype;
-    let mut data: Vec<&RecordData> = rrset.data.iter().collect();
     // In ascending order none is there twice.
-    if !data.is_sorted_by(|one, next| one < next) {
-        let mut seen = std::collections::HashSet::with_capacity(data.len());
-        data.retain(|data| seen.insert(*data));
+    if rrset.data.is_sorted_by(|one, next| one < next) {
+        return write_distinct(name, rrset, rrset.data.iter(), arena);
     }
-    check_data(name, rtype, &data)?;
+    let mut seen = std::collections::HashSet::with_capacity(rrset.data.len());
+    let mut distinct: Vec<&RecordData> = rrset.data.iter().collect();
+    distinct.retain(|data| seen.insert(*data));
+    write_distinct(name, rrset, distinct.iter().copied(), arena)
+}
+
+fn write_distinct<'d>(
+    name: &Name,
+    rrset: &Rrset,
+    data: impl ExactSizeIterator<Item = &'d RecordData> + Clone,
+    arena: &mut Vec<u8>,
+) -> Result<(), EditError> {
+    let rtype = rrset.rtype;
+    check_data(name, rtype, data.clone())?;
     let length: usize = data
-        .iter()
+        .clone()
         .map(|data| RECORD_HEADER + data.as_bytes().len())
         .sum();
     check_length(name, rtype, length)?;
@@ -180,7 +190,7 @@ pub(super) fn write_exchanged(
     let mut new: Vec<&RecordData> = come.data.iter().collect();
     new.sort_unstable();
     new.dedup();
-    check_data(name, rtype, &new)?;
+    check_data(name, rtype, new.iter().copied())?;
     let mut replaced: Vec<&RecordData> = gone.iter().chain(&come.data).collect();
     replaced.sort_unstable();
     let is_replaced = |data: &[u8]| {
@@ -245,8 +255,12 @@ fn set_ttl(mut records: &mut [u8], rrset: &Rrset) {
     }
 }
 
-fn check_data(name: &Name, rtype: RecordType, data: &[&RecordData]) -> Result<(), EditError> {
-    match data.iter().find(|data| !data.suits(rtype)) {
+fn check_data<'d>(
+    name: &Name,
+    rtype: RecordType,
+    mut data: impl Iterator<Item = &'d RecordData>,
+) -> Result<(), EditError> {
+    match data.find(|data| !data.suits(rtype)) {
         None => Ok(()),
         Some(bad) => Err(EditError::BadData {
             name: name.clone(),

@@ -8,6 +8,9 @@ use super::entry::{self, Entry};
 /// name costs little, large enough that its fixed cost is shared by many.
 pub(super) const NAMES_PER_SHARD: usize = 64;
 
+/// How many octets an arena that gets more names has room for at first.
+const LEAST_SPARE: usize = 256;
+
 /// Some names of a zone: their entries one after another, and a table of where each begins.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shard {
@@ -17,6 +20,14 @@ pub(super) struct Shard {
 }
 
 impl Shard {
+    /// An empty shard for so many names.
+    pub(super) fn with_room(names: usize) -> Self {
+        Self {
+            arena: Vec::new(),
+            index: HashTable::with_capacity(names),
+        }
+    }
+
     /// The entry of a name in wire form and lower case.
     pub(super) fn find(&self, hash: u64, name: &[u8]) -> Option<Entry<'_>> {
         Entry::read(at(&self.arena, self.offset(hash, name)?))
@@ -51,10 +62,16 @@ impl Shard {
         u32::try_from(self.arena.len().saturating_add(length)).is_ok()
     }
 
-    /// Puts an entry in its written form, in place of the one of the same name if there is one.
+    /// Puts an entry in its written form, in place of the one of the same name.
     ///
-    /// `hasher` gives the hash of any name. The caller asks [`has_room`](Self::has_room) first.
-    pub(super) fn put(&mut self, hash: u64, entry: &[u8], hasher: impl Fn(&[u8]) -> u64) {
+    /// As for [`insert`](Self::insert) otherwise.
+    pub(super) fn replace(
+        &mut self,
+        hash: u64,
+        entry: &[u8],
+        spare: bool,
+        hasher: impl Fn(&[u8]) -> u64,
+    ) {
         let Some(new) = Entry::read(entry) else {
             return;
         };
@@ -69,14 +86,44 @@ impl Shard {
             }
             self.remove(hash, new.name);
         }
+        self.insert(hash, entry, spare, hasher);
+    }
+
+    /// Puts an entry in its written form whose name is not here yet; with `spare`, with room for
+    /// more than this one.
+    ///
+    /// `hasher` gives the hash of any name. The caller asks [`has_room`](Self::has_room) first.
+    pub(super) fn insert(
+        &mut self,
+        hash: u64,
+        entry: &[u8],
+        spare: bool,
+        hasher: impl Fn(&[u8]) -> u64,
+    ) {
         let Ok(offset) = u32::try_from(self.arena.len()) else {
             return;
         };
-        // Exact, since most shards are never changed again and the memory would stay unused.
-        self.arena.reserve_exact(entry.len());
+        if self.arena.capacity() - self.arena.len() < entry.len() {
+            // Exact where nothing follows: most shards are never changed again, and the memory
+            // would stay unused.
+            let more = match spare {
+                true => LEAST_SPARE.max(self.arena.len() / 2),
+                false => 0,
+            };
+            self.arena.reserve_exact(entry.len() + more);
+        }
         self.arena.extend_from_slice(entry);
         let arena = &self.arena;
         self.index.insert_unique(hash, offset, |&offset| {
+            hasher(Entry::read(at(arena, offset)).map_or(&[], |entry| entry.name))
+        });
+    }
+
+    /// Gives back the room that is not used.
+    pub(super) fn trim(&mut self, hasher: impl Fn(&[u8]) -> u64) {
+        self.arena.shrink_to_fit();
+        let arena = &self.arena;
+        self.index.shrink_to_fit(|&offset| {
             hasher(Entry::read(at(arena, offset)).map_or(&[], |entry| entry.name))
         });
     }
@@ -101,13 +148,17 @@ impl Shard {
         }
     }
 
-    /// Changes the number of children of a name, if it exists.
-    pub(super) fn set_children(&mut self, hash: u64, name: &[u8], children: u32) {
-        if let Some(offset) = self.offset(hash, name)
+    /// Adds to the number of children of a name. Returns whether it exists.
+    pub(super) fn count_child(&mut self, hash: u64, name: &[u8], more: i32) -> bool {
+        let Some(offset) = self.offset(hash, name) else {
+            return false;
+        };
+        if let Some(children) = Entry::read(at(&self.arena, offset)).map(|entry| entry.children)
             && let Some(bytes) = self.arena.get_mut(offset as usize..)
         {
-            entry::set_children(bytes, children);
+            entry::set_children(bytes, children.saturating_add_signed(more));
         }
+        true
     }
 
     /// Octets held on the heap.
@@ -140,7 +191,7 @@ mod tests {
         let mut shard = Shard::default();
         let names = [&b"\x01a\0"[..], b"\x02bb\0", b"\x03ccc\0"];
         for (children, name) in names.iter().enumerate() {
-            shard.put(0, &entry(name, children as u32), collide);
+            shard.insert(0, &entry(name, children as u32), true, collide);
         }
         shard.remove(0, names[1]);
         shard.remove(0, b"\x01x\0");
@@ -153,9 +204,10 @@ mod tests {
     #[test]
     fn putting_again_replaces() {
         let mut shard = Shard::default();
-        shard.put(0, &entry(b"\x01a\0", 1), collide);
-        shard.put(0, &entry(b"\x01a\0", 2), collide);
-        shard.set_children(0, b"\x01a\0", 3);
+        shard.insert(0, &entry(b"\x01a\0", 1), false, collide);
+        shard.replace(0, &entry(b"\x01a\0", 2), false, collide);
+        assert!(shard.count_child(0, b"\x01a\0", 1));
+        assert!(!shard.count_child(0, b"\x01b\0", 1));
         assert_eq!(shard.entries().count(), 1);
         assert_eq!(shard.find(0, b"\x01a\0").unwrap().children, 3);
     }

@@ -413,3 +413,35 @@ fn a_name_with_an_address_takes_at_most_90_octets() {
     let each = many(count).memory() / count as usize;
     assert!(each <= 90, "{each} octets for each name");
 }
+
+/// If this fails, a zone keeps for ever the room that its file seemed to need.
+#[test]
+fn room_that_was_not_needed_is_given_back() {
+    let names = || (0..200).map(|number| name(&format!("worker{number}.tf.example")));
+    let filled = |room: usize| {
+        let mut edit = empty().edit();
+        edit.reserve(room);
+        names().for_each(|owner| edit.set(&owner, &a(1)).unwrap());
+        edit.finish()
+    };
+    let plain = filled(0).memory();
+    for room in [100, 200, 1_000, 100_000] {
+        let zone = filled(room);
+        assert_eq!(zone.names().len(), 201);
+        let memory = zone.memory();
+        assert!(memory <= 2 * plain, "{room}: {memory} octets, not {plain}");
+    }
+    let mut edit = filled(1_000).edit();
+    for owner in names() {
+        edit.set(
+            &owner,
+            &Rrset::new(RecordType::AAAA, 5, [RecordData::aaaa(1.into())]),
+        )
+        .unwrap();
+    }
+    let zone = edit.finish();
+    for shard in zone.0.shards() {
+        let entries: usize = shard.written().map(|(_, entry)| entry.len()).sum();
+        assert!(shard.memory() <= 3 * entries, "{entries}");
+    }
+}
