@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Read};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use super::{DNS_PORT, Text};
@@ -16,11 +16,21 @@ use crate::reason;
 /// Where a machine says which name servers it asks: see resolv.conf(5).
 pub(crate) const RESOLV_CONF: &str = "/etc/resolv.conf";
 
+/// Where systemd-resolved says which name servers it asks itself. In [`RESOLV_CONF`] it names only
+/// its own address then.
+pub(crate) const RESOLVED_CONF: &str = "/run/systemd/resolve/resolv.conf";
+
 /// The most of that file that is read, in bytes.
 const MOST_BYTES: u64 = 1 << 16;
 
 /// The most name servers that are asked; the C library takes as many from that file.
 const MOST_SERVERS: usize = 3;
+
+/// Where systemd-resolved answers.
+const RESOLVED: [IpAddr; 2] = [
+    IpAddr::V4(Ipv4Addr::new(127, 0, 0, 53)),
+    IpAddr::V4(Ipv4Addr::new(127, 0, 0, 54)),
+];
 
 /// The lines that are always there.
 const NAME: &str = "
@@ -49,7 +59,11 @@ const CONTAINERS: &str = "
 
 /// Reads which name servers this machine asks.
 pub(crate) fn resolv_conf() -> io::Result<String> {
-    let file = std::fs::File::open(RESOLV_CONF)?;
+    servers_in(RESOLV_CONF)
+}
+
+fn servers_in(path: &str) -> io::Result<String> {
+    let file = std::fs::File::open(path)?;
     let mut text = String::new();
     file.take(MOST_BYTES).read_to_string(&mut text)?;
     Ok(text)
@@ -58,9 +72,26 @@ pub(crate) fn resolv_conf() -> io::Result<String> {
 /// Reads which name servers this machine has, and makes the configuration for a server on `port` of
 /// these addresses, or of all of the machine where there are none.
 pub(super) fn text(port: u16, addresses: &[SocketAddr]) -> Text {
-    let read = resolv_conf();
+    let asked = servers_in(RESOLVED_CONF).unwrap_or_default();
+    let read = resolv_conf().map(|text| without_circle(text, asked, port, addresses));
     let engine = Places::usual(&ThisMachine).map(drop);
     with(read, port, addresses, engine)
+}
+
+/// Where the only server is systemd-resolved, and that `asks` this server among others, those others:
+/// each question would go in a circle between the two.
+fn without_circle(text: String, asks: String, port: u16, addresses: &[SocketAddr]) -> String {
+    let is_resolved = |server: &SocketAddr| RESOLVED.contains(&server.ip());
+    let servers = forward::all_servers(&text);
+    if servers.is_empty() || !servers.iter().all(is_resolved) {
+        return text;
+    }
+    let all = forward::all_servers(&asks).len();
+    let others = forward::other_servers(&asks, port, addresses).len();
+    match 0 < others && others < all {
+        true => asks,
+        false => text,
+    }
 }
 
 /// The same, for what was read, and for what is wrong with where the engine is said to be.
@@ -175,6 +206,26 @@ mod tests {
         }
         let unreadable = with(Err(io::ErrorKind::NotFound.into()), DNS_PORT, &[], Ok(()));
         assert_eq!(unreadable.text, corefile(&[], &[], true));
+    }
+
+    /// If this fails, a machine whose systemd-resolved asks this server waits for seconds for each name
+    /// that is nowhere: the two ask each other. Or what systemd-resolved knows of a VPN is not asked,
+    /// though nothing goes in a circle.
+    #[test]
+    fn systemd_resolved_is_not_asked_where_it_asks_this_server() {
+        let ours = ["127.0.0.1:53".parse().unwrap()];
+        let stub = "nameserver 127.0.0.53\noptions edns0\n";
+        let both = "nameserver 127.0.0.1\nnameserver 198.51.100.1\n";
+        let chosen = |text: &str, asks: &str| {
+            without_circle(text.to_owned(), asks.to_owned(), DNS_PORT, &ours)
+        };
+        assert_eq!(chosen(stub, both), both);
+        assert_eq!(chosen(stub, "nameserver 198.51.100.1\n"), stub);
+        assert_eq!(chosen(stub, "nameserver 127.0.0.1\n"), stub);
+        assert_eq!(chosen(stub, ""), stub);
+        assert_eq!(chosen("", both), "");
+        let other = "nameserver 198.51.100.2\n";
+        assert_eq!(chosen(other, both), other);
     }
 
     /// If this fails, a wrong DOCKER_HOST keeps the server from starting, though nobody has asked it

@@ -15,7 +15,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use answer::Name;
 use corefile::{Diagnostic, Diagnostics, Directive, ServerBlock, Sources, Token};
 
-pub(crate) use built_in::{RESOLV_CONF, resolv_conf};
+pub(crate) use built_in::{RESOLV_CONF, RESOLVED_CONF, resolv_conf};
 pub use listens::{Endpoint, ListenAddress};
 pub use options::{DNS_PORT, Origin, StartOptions, Text};
 

@@ -7,7 +7,7 @@ use answer::Name;
 
 use super::Finding;
 use crate::cluster::resolve::{Answer, resolve};
-use crate::config::{RESOLV_CONF, resolv_conf};
+use crate::config::{RESOLV_CONF, RESOLVED_CONF, resolv_conf};
 use crate::identity::members::Members;
 use crate::identity::pattern::Pattern;
 use crate::plugins::forward;
@@ -69,13 +69,42 @@ fn judge(
 
 /// What has this machine ask the Callsign on it for these names.
 fn mend(apex: &Name) -> String {
+    mend_of(apex, Path::new(RESOLVED_CONF).exists())
+}
+
+/// systemd-resolved asks this Callsign for other names too, beside its other servers, so a Callsign
+/// that forwards must not ask it back.
+fn mend_of(apex: &Name, has_resolved: bool) -> String {
     let domain = apex.to_string();
     let domain = domain.trim_end_matches('.');
-    if Path::new("/run/systemd/resolve").exists() {
+    if has_resolved {
         return format!(
             "sudo mkdir -p /etc/systemd/resolved.conf.d && printf '[Resolve]\\nDNS=127.0.0.1\\nDomains=~{domain}\\n' \
-             | sudo tee /etc/systemd/resolved.conf.d/callsign.conf && sudo systemctl restart systemd-resolved"
+             | sudo tee /etc/systemd/resolved.conf.d/callsign.conf && sudo systemctl restart systemd-resolved \
+             # a `forward` of this Callsign must be to {RESOLVED_CONF}, not to {RESOLV_CONF}"
         );
     }
     format!("sudo sed -i '1i nameserver 127.0.0.1' {RESOLV_CONF}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// If this fails, who follows the advice gets a machine whose every question for a name that is
+    /// nowhere goes in a circle.
+    #[test]
+    fn the_mend_of_systemd_resolved_says_what_may_not_be_forwarded_to() {
+        let apex = Name::parse("tf.local.").unwrap();
+        let mend = mend_of(&apex, true);
+        assert!(
+            mend.contains("DNS=127.0.0.1\\nDomains=~tf.local\\n"),
+            "{mend}"
+        );
+        assert!(
+            mend.contains("must be to /run/systemd/resolve/resolv.conf"),
+            "{mend}"
+        );
+        assert!(!mend_of(&apex, false).contains("systemd"));
+    }
 }
