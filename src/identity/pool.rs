@@ -201,6 +201,19 @@ impl PoolHandle {
         })
     }
 
+    /// The members, looked at after this call, where the revision of [`Self::members`] does not say
+    /// whether they are new enough: [`Store::look`].
+    pub async fn look(&self, limit: Duration) -> Option<Result<Members, StoreError>> {
+        let Place { store, space } = &self.place;
+        let answer = timeout(limit, store.look(space)?).await;
+        let silent = |_| Err(unreachable(format!("{} does not answer", store.describe())));
+        Some(answer.unwrap_or_else(silent).map(|listing| {
+            let mut members = Members::default();
+            members.follow(BootTime::now(), &Feed::Listing(listing));
+            members
+        }))
+    }
+
     /// What keeps a slot held in the programs that this process starts: [`Store::inheritable`].
     #[must_use]
     pub fn inheritable(&self, slot: Slot) -> Option<OwnedFd> {

@@ -14,7 +14,7 @@ use super::progress::Progress;
 use super::roster::{Ended, Roster, RosterMember};
 use crate::identity::members::Members;
 use crate::identity::pool::{PoolConfig, PoolHandle, PoolState};
-use crate::store::{Note, NoteName, NoteWrite};
+use crate::store::{Note, NoteName, NoteWrite, StoreError};
 
 /// How long the store may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -149,7 +149,7 @@ impl Gang {
                 Decision::Propose(roster) => {
                     let is_first = roster.rank(&self.instance) == Some(0);
                     let turn = is_first || looks >= LOOKS;
-                    if turn && self.revision.is_some() && self.note(Some(&roster)).await {
+                    if turn && self.revision.is_some() && self.propose(roster).await {
                         continue;
                     }
                 }
@@ -175,17 +175,57 @@ impl Gang {
         }
     }
 
+    /// Freezes a roster, if it still is the one; returns whether another one stands now.
+    async fn propose(&mut self, roster: Roster) -> bool {
+        // Whoever is in the last roster and lives shows in what is looked at after that was read, and
+        // the note is written only while it is still that one.
+        let roster = match self.handle.look(ANSWER).await {
+            None => Some(roster),
+            Some(Ok(now)) => match decide(&self.instance, &self.own, &now, self.last.as_ref()) {
+                Decision::Propose(roster) => Some(roster),
+                _ => None,
+            },
+            Some(Err(_)) => None,
+        };
+        match roster {
+            Some(roster) => self.note(Some(&roster)).await,
+            None => false,
+        }
+    }
+
+    /// The members of `roster` that are gone, and not because they are done; an error where that
+    /// cannot be found out now.
+    async fn gone<'r>(
+        &mut self,
+        roster: &'r Roster,
+        look: bool,
+    ) -> Result<Vec<&'r RosterMember>, StoreError> {
+        let mut members = self.members.borrow_and_update().clone();
+        let (instance, done) = (&self.instance, &self.done);
+        let gone = |members: &Members| -> Vec<&'r RosterMember> {
+            let gone = gone(roster, members).into_iter();
+            gone.filter(|it| it.instance != *instance && !done.contains(&it.instance))
+                .collect()
+        };
+        // Who is in the roster held its name before that was read.
+        if (look || !gone(&members).is_empty())
+            && let Some(now) = self.handle.look(ANSWER).await
+        {
+            members = now?;
+        }
+        Ok(gone(&members))
+    }
+
     /// Waits until members of `roster` are gone otherwise than after their commands have succeeded.
     pub(super) async fn lost(&mut self, roster: &Roster) -> Vec<Lost> {
+        // Whoever came and went before we heard of it shows in no change.
+        let mut look = true;
         loop {
-            let members = self.members.borrow_and_update().clone();
-            let gone = gone(roster, &members).into_iter();
-            let gone: Vec<&RosterMember> = gone
-                .filter(|it| it.instance != self.instance && !self.done.contains(&it.instance))
-                .collect();
+            let gone = self.gone(roster, look).await;
+            let mut unknown = gone.is_err();
+            look = unknown;
             let mut lost = Vec::new();
-            let mut unknown = false;
-            for member in gone {
+            for member in gone.unwrap_or_default() {
                 match self.last_word(roster, member).await {
                     Ok(Some(0)) => self.done.push(member.instance.clone()),
                     Ok(status) => lost.push(Lost {
@@ -277,92 +317,4 @@ async fn ended(result: Result<(), RecvError>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use tokio::time::timeout;
-
-    use super::*;
-    use crate::clock::BootTime;
-    use crate::identity::node;
-    use crate::identity::pattern::Pattern;
-    use crate::identity::pool;
-    use crate::identity::pools::{NodeOptions, StoreConfig};
-    use crate::identity::record::{Member, Record};
-    use crate::run::expectation::Expectation;
-    use crate::run::{OnMemberLoss, Policies};
-    use crate::store::local::LocalStore;
-    use crate::store::{Entry, Feed, Listing, Space};
-
-    fn job(pool: PoolConfig) -> Job {
-        Job {
-            store: StoreConfig::Local(None),
-            pool,
-            node: NodeOptions::default(),
-            expect: Expectation::members(1),
-            role: None,
-            timeout: None,
-            policies: Policies {
-                stop_on_claim_loss: true,
-                on_member_loss: OnMemberLoss::Fail,
-            },
-            grace: Duration::from_secs(1),
-            frameworks: Vec::new(),
-            port: 1,
-            by_name: false,
-            command: Vec::new(),
-        }
-    }
-
-    /// A listing in which the first slot is held under this instance.
-    fn held(instance: &str) -> Feed {
-        let member = Member {
-            slot: 1,
-            inst: instance.to_owned(),
-            ..Member::default()
-        };
-        Feed::Listing(Listing {
-            revision: 9,
-            entries: vec![Entry {
-                slot: 1,
-                epoch: 5,
-                session: None,
-                record: Record {
-                    member: Some(member),
-                    ..Record::default()
-                },
-            }],
-            reservations: Vec::new(),
-        })
-    }
-
-    /// If this fails, a job that was stopped for longer than its lease turns in circles when it goes
-    /// on, and never hears that its name is lost or renewed.
-    #[tokio::test]
-    async fn nothing_starts_under_a_name_whose_time_is_over() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = LocalStore::open(&folder.path().join("names")).unwrap();
-        let (node, _) = node::open(Some(&folder.path().join("state")), None);
-        let space = Space {
-            pattern: Arc::new(Pattern::parse("node{{.ID}}.test.", "node").unwrap()),
-            limit: 10,
-        };
-        let config = PoolConfig::new("node", space);
-        let job = job(config.clone());
-        let mut handle = pool::start(config, Arc::new(store), Arc::new(node), Arc::default());
-        // The store shows the claim and the pool believes in it; nothing is owned any more.
-        let mut members = Members::default();
-        members.follow(BootTime::now(), &held("i"));
-        let (_members, receiver) = watch::channel(members);
-        handle.members = receiver;
-        let (_state, receiver) = watch::channel(PoolState {
-            held: Some((1, "node1.test.".to_owned())),
-            instance: Some("i".to_owned()),
-            ..PoolState::default()
-        });
-        handle.state = receiver;
-        let mut gang = Gang::new(handle, &job);
-        let waited = timeout(Duration::from_millis(100), gang.wait()).await;
-        assert!(waited.is_err(), "it starts");
-    }
-}
+mod tests;

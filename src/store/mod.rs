@@ -119,6 +119,20 @@ pub trait Store: Send + Sync + 'static {
         Box::pin(std::future::ready(Err(StoreError { kind, message })))
     }
 
+    /// Everything that stands in the space, looked at after this call; [`None`] where revisions put all
+    /// that happens in one order, so that the revision of a copy says whether it is new enough.
+    ///
+    /// Where each process draws numbers of its own, a copy does not show every claim whose epoch is
+    /// smaller than its revision.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::execute`].
+    fn look(&self, space: &Space) -> Option<Pending<'static, Result<Listing, StoreError>>> {
+        let _ = space;
+        None
+    }
+
     /// What a claim hangs on at this moment. It says nothing about who owns the slot a moment later.
     ///
     /// # Errors

@@ -52,8 +52,8 @@ use self::revision::Revisions;
 use self::sessions::Sessions;
 use self::space::{SpaceFolder, Standing, View};
 use super::{
-    Entry, Feed, HeldBy, Note, NoteName, NoteWrite, Pending, Reply, Request, Reservation, Slot,
-    Space, Store, StoreError, StoreErrorKind,
+    Entry, Feed, HeldBy, Listing, Note, NoteName, NoteWrite, Pending, Reply, Request, Reservation,
+    Slot, Space, Store, StoreError, StoreErrorKind,
 };
 use crate::mutex::locked;
 use crate::reason;
@@ -148,6 +148,19 @@ impl Store for LocalStore {
         let shared = Arc::clone(&self.shared);
         let folder = self.space_folder(space);
         Box::pin(async move { blocking(move || shared.note(&folder, name, write)).await })
+    }
+
+    fn look(&self, space: &Space) -> Option<Pending<'static, Result<Listing, StoreError>>> {
+        let shared = Arc::clone(&self.shared);
+        let folder = self.space_folder(space);
+        Some(Box::pin(async move {
+            blocking(move || {
+                let view = shared.view(&folder, None);
+                let view = view.map_err(|error| error::unreachable(&folder, &error))?;
+                Ok(view.listing())
+            })
+            .await
+        }))
     }
 
     fn held_by(
