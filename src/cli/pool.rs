@@ -33,8 +33,16 @@ fn configured(origin: &Origin, wanted: Option<&str>) -> Result<(StoreConfig, Poo
     let configuration = config::check(&mut sources, &text, DNS_PORT, &ProcessEnvironment)
         .map_err(|found| config::render(&found, &sources, stderr_has_colors()))?;
     let blocks = configuration.blocks.into_iter();
-    let mut pools: Vec<_> = blocks.flat_map(|block| block.options.pools).collect();
-    pools.dedup_by(|one, other| one.1.pool == other.1.pool && one.0 == other.0);
+    let mut pools: Vec<(StoreConfig, PoolConfig)> = Vec::new();
+    for (store, pool) in blocks.flat_map(|block| block.options.pools) {
+        // Several blocks may have one pool.
+        let is_same = |known: &(StoreConfig, PoolConfig)| {
+            known.0 == store && known.1.pool == pool.pool && known.1.space == pool.space
+        };
+        if !pools.iter().any(is_same) {
+            pools.push((store, pool));
+        }
+    }
     let names: Vec<String> = pools.iter().map(|(_, pool)| pool.pool.clone()).collect();
     pools.retain(|(_, pool)| wanted.is_none_or(|wanted| pool.pool == wanted));
     match (pools.len(), wanted) {

@@ -75,6 +75,10 @@ const MEMBERS: Family = Family::gauge(
     "callsign_pool_members",
     "Names of the pool that are held, by whomever.",
 );
+const EVICTED: Family = Family::gauge(
+    "callsign_pool_evicted",
+    "Names of the pool whose holder was evicted and that nobody can have yet.",
+);
 const LIMIT: Family = Family::gauge("callsign_pool_limit", "Names that the pool has.");
 const HEARD: Family = Family::gauge(
     "callsign_pool_heard",
@@ -103,7 +107,9 @@ impl Source for Pools {
             let flag = |is: bool| f64::from(u8::from(is));
             scrape.gauge(&HELD, &labels, flag(state.held.is_some()));
             scrape.gauge(&EPOCH, &labels, state.epoch.unwrap_or_default() as f64);
-            scrape.gauge(&MEMBERS, &labels, members.len() as f64);
+            let evicted = evicted(&members);
+            scrape.gauge(&MEMBERS, &labels, (members.len() - evicted) as f64);
+            scrape.gauge(&EVICTED, &labels, evicted as f64);
             scrape.gauge(&LIMIT, &labels, running.config.space.limit as f64);
             scrape.gauge(
                 &HEARD,
@@ -115,8 +121,41 @@ impl Source for Pools {
     }
 }
 
+/// How many slots are kept from everybody since their holders were evicted.
+fn evicted(members: &Members) -> usize {
+    let records = members.entries().map(|it| &it.record);
+    records.filter(|record| record.is_quarantine()).count()
+}
+
 /// Whether the claim that is held is among the members.
 pub(super) fn answers(state: &PoolState, members: &Members) -> bool {
     let own = state.held.as_ref().and_then(|(slot, _)| members.get(*slot));
     own.is_some_and(|own| Some(own.epoch) >= state.epoch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::record::Record;
+    use crate::store::{Entry, Feed, Listing, Slot};
+
+    /// If this fails, a pool whose holders were evicted seems to have members that nobody can reach.
+    #[test]
+    fn who_was_evicted_is_no_member() {
+        let entry = |slot: Slot, record| Entry {
+            slot,
+            epoch: 1,
+            session: None,
+            record,
+        };
+        let held = entry(1, Record::default());
+        let kept = entry(2, Record::quarantine(2, "i"));
+        let mut members = Members::default();
+        let listing = Listing {
+            entries: vec![held, kept],
+            ..Listing::default()
+        };
+        members.follow(BootTime::now(), &Feed::Listing(listing));
+        assert_eq!((members.len(), evicted(&members)), (2, 1));
+    }
 }

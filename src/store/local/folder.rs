@@ -95,6 +95,9 @@ pub(crate) fn usable(path: &Path) -> io::Result<()> {
     )?)
 }
 
+/// How another folder is named.
+const HOW: &str = "`store local PATH` in a Corefile, or `--store PATH` for a command";
+
 /// A folder that only this user can enter, in a place where everybody can create one.
 fn temporary(variable: impl Fn(&str) -> Option<OsString>) -> Result<PathBuf, String> {
     let parent = variable("TMPDIR")
@@ -106,7 +109,7 @@ fn temporary(variable: impl Fn(&str) -> Option<OsString>) -> Result<PathBuf, Str
     let failed = |error: io::Error| {
         let reason = reason::of(&error);
         format!(
-            "no folder for names: cannot create {}: {reason}; name one with: store local PATH",
+            "no folder for names: cannot create {}: {reason}; name one with {HOW}",
             path.display()
         )
     };
@@ -118,7 +121,7 @@ fn temporary(variable: impl Fn(&str) -> Option<OsString>) -> Result<PathBuf, Str
     if !found.is_dir() || found.uid() != user || found.mode() & 0o077 != 0 {
         return Err(format!(
             "no folder for names: {} is not a folder that belongs to user {user} alone; \
-             name another with: store local PATH",
+             name another with {HOW}",
             path.display()
         ));
     }
@@ -134,7 +137,7 @@ pub(super) fn prepare(folder: &Path) -> Result<(), String> {
     let name = folder.display();
     usable(folder).map_err(|error| {
         let reason = reason::of(&error);
-        format!("cannot keep names in {name}: {reason}; name another folder with: store local PATH")
+        format!("cannot keep names in {name}: {reason}; name another folder with {HOW}")
     })?;
     if read_format(folder)?.is_some() {
         return Ok(());
@@ -145,8 +148,8 @@ pub(super) fn prepare(folder: &Path) -> Result<(), String> {
             return Ok(());
         }
         return Err(format!(
-            "{name} is no store: it has {stranger} but no file FORMAT; name an empty folder with: \
-             store local PATH"
+            "{name} is no store: it has {stranger} but no file FORMAT; name an empty folder with \
+             {HOW}"
         ));
     }
     // A name of its own: another process may do the same at this moment, and whoever is last
@@ -187,7 +190,7 @@ fn read_format(folder: &Path) -> Result<Option<()>, String> {
     let path = folder.join("FORMAT");
     let bytes = file::read(&path, 256).map_err(|error| {
         format!(
-            "cannot read {}: {}; name another folder with: store local PATH",
+            "cannot read {}: {}; name another folder with {HOW}",
             path.display(),
             reason::of(&error)
         )
@@ -201,12 +204,12 @@ fn read_format(folder: &Path) -> Result<Option<()>, String> {
         Some(FORMAT) => Ok(Some(())),
         Some(version) if version > FORMAT => Err(format!(
             "{} says version {version}, and this program knows version {FORMAT}: use a newer \
-             program, or another folder with: store local PATH",
+             program, or another folder with {HOW}",
             path.display()
         )),
         _ => Err(format!(
             "{} is damaged: it should read {FORMAT_NAME:?} and a version; move the folder away, or \
-             name another with: store local PATH",
+             name another with {HOW}",
             path.display()
         )),
     }
@@ -321,7 +324,7 @@ mod tests {
         fs::write(folder.path().join("file"), "").unwrap();
         let error = error(&folder.path().join("file/names"));
         assert!(
-            error.ends_with("not a directory; name another folder with: store local PATH"),
+            error.ends_with(&format!("not a directory; name another folder with {HOW}")),
             "{error}"
         );
         let error = prepare(Path::new("/proc/names")).unwrap_err();

@@ -34,6 +34,30 @@ fn members_of_a_folder() {
     );
 }
 
+/// If this fails, a pool that stands in two blocks with another one between is taken for two, and no
+/// command can be told which one it is about.
+#[test]
+fn a_pool_of_several_blocks_is_one() {
+    let place = Place::new();
+    let pool = |name: &str| {
+        format!(
+            "identity {name} {{\npattern {name}{{{{.ID}}}}.tf.local.\nstore local {{folder}}/names\n}}\n"
+        )
+    };
+    let (worker, other) = (pool("worker"), pool("other"));
+    let corefile = format!("tf.local {{\n{worker}{other}}}\n10.0.0.0/8 {{\n{worker}}}\n");
+    place.write("Corefile", &place.filled(&corefile));
+    let file = place.filled("{folder}/Corefile");
+    let words = ["members", "--conf", &file, "--pool", "worker", "--json"];
+    let ended = Place::run_command(&mut place.command(&words));
+    assert_eq!(
+        (ended.status, ended.out.as_str()),
+        (Some(0), "[]\n"),
+        "{}",
+        ended.errors
+    );
+}
+
 /// If this fails, nobody can see who takes part in a job of a cluster, or whose lease runs out.
 #[test]
 fn members_of_a_cluster() {
