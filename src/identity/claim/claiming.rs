@@ -1,7 +1,11 @@
 //! From the first listing to a slot.
 
+use std::time::Duration;
+
 use super::lease::Lease;
-use super::{Action, Claimant, Event, Held, Kind, LOOK_AGAIN, Phase, Place, Previous};
+use super::{
+    Action, Claimant, Event, Held, Kind, LOOK_AGAIN, LOOK_FOR_EVICTED, Phase, Place, Previous,
+};
 use crate::clock::BootTime;
 use crate::store::{Guard, Listing, Reply, Request, Slot, StoreErrorKind};
 
@@ -152,8 +156,17 @@ impl Claimant {
             self.full_told = true;
             self.tell(Event::Full);
         }
-        let look_again = now + LOOK_AGAIN + self.jitter(LOOK_AGAIN);
+        let pause = self.look_in(place.ahead);
+        let look_again = now + pause + self.jitter(pause);
         self.phase = Phase::Waiting { place, look_again };
+    }
+
+    /// How long to leave the slots alone before looking again.
+    fn look_in(&self, ahead: u32) -> Duration {
+        match self.view.kept(self.settings.limit) > ahead as usize {
+            true => LOOK_FOR_EVICTED,
+            false => LOOK_AGAIN,
+        }
     }
 
     pub(super) fn claim(&mut self, now: BootTime, place: Place, slot: Slot, guard: Guard) {

@@ -52,6 +52,10 @@ const RENEWALS_PER_VERIFICATION: u32 = 3;
 /// How long one who queues leaves a slot that is not its turn alone before it looks again.
 const LOOK_AGAIN: Duration = Duration::from_secs(3);
 
+/// The same for one whose turn it is as soon as the lease of an evicted holder ends. No change tells of
+/// that, and nobody knows when it will be: the lease may be renewed.
+const LOOK_FOR_EVICTED: Duration = Duration::from_millis(500);
+
 /// Wants a slot, gets one, keeps it.
 pub struct Claimant {
     settings: Settings,

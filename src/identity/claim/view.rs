@@ -157,6 +157,15 @@ impl View {
             .and_then(|(_, slot)| self.reserved.get(slot))
     }
 
+    /// How many slots up to `limit` nobody holds, and nobody can have since their holders were evicted.
+    pub(super) fn kept(&self, limit: Slot) -> usize {
+        let kept = self
+            .reserved
+            .range(..=limit)
+            .filter(|(slot, reservation)| reservation.is_quarantine() && !self.held.contains(slot));
+        kept.count()
+    }
+
     /// Whether a slot up to `limit` is not held.
     pub(super) fn has_room(&self, limit: Slot) -> bool {
         self.room(limit) > 0

@@ -6,7 +6,7 @@ use crate::clock::BootTime;
 use crate::identity::claim::{
     Action, Claimant, Description, Event, Input, Previous, RequestId, Settings,
 };
-use crate::identity::record::{Member, Record};
+use crate::identity::record::{Member, QUARANTINE, Record};
 use crate::store::{
     Change, Entry, Guard, Listing, Occupancy, Reply, Request, Reservation, Session, StoreError,
     StoreErrorKind,
@@ -602,4 +602,41 @@ fn the_same_settings_again_ask_nothing_of_the_store() {
             session: Session(8)
         }
     );
+}
+
+/// If this fails, who waits in a full pool has an evicted holder's slot only seconds after it could:
+/// the end of a reservation is no change that anybody is told.
+#[test]
+fn the_end_of_a_quarantine_is_looked_for() {
+    let kept = |revision| Occupancy {
+        revision,
+        held: vec![],
+        reserved: vec![Reservation {
+            slot: 1,
+            node: QUARANTINE.to_owned(),
+            revision: 7,
+        }],
+    };
+    let queued = |ahead, occupancy| Reply::Queued {
+        arrival: 8,
+        ahead,
+        occupancy,
+    };
+    let mut bench = Bench::new(|settings| settings.limit = 1);
+    let open = bench.list(&Listing::default());
+    let queue = bench.answer(&open, opened());
+    bench.answer(&queue, queued(0, kept(8)));
+    let look = bench.pass(Duration::from_secs(1));
+    assert!(matches!(sent(&look).1, Request::Requeue { .. }), "{look:?}");
+    let still = bench.answer(&look, queued(0, kept(9)));
+    assert_eq!(still, []);
+    let look = bench.pass(Duration::from_secs(1));
+    let claim = bench.answer(&look, queued(0, Occupancy::default()));
+    assert!(matches!(sent(&claim).1, Request::Claim { slot: 1, .. }));
+    // Those behind, whose turn it is not, do not all ask with it.
+    let mut bench = Bench::new(|settings| settings.limit = 1);
+    let open = bench.list(&Listing::default());
+    let queue = bench.answer(&open, opened());
+    bench.answer(&queue, queued(1, kept(8)));
+    assert_eq!(bench.pass(Duration::from_secs(1)), []);
 }
