@@ -35,6 +35,15 @@ pub enum Violation {
         /// When the second one was seen.
         at: u64,
     },
+    /// The slot of an evicted holder was another's before the holder had stopped using it.
+    Evicted {
+        /// The holder.
+        claimant: String,
+        /// The slot.
+        slot: u32,
+        /// When it was used.
+        at: u64,
+    },
     /// A slot was used after its holder had said that it is over.
     UseAfterEnd {
         /// Which claimant.
@@ -77,6 +86,12 @@ impl fmt::Display for Violation {
                     "{claimant} stood in slots {one} and {other} at once, at {at}"
                 )
             }
+            Self::Evicted { claimant, slot, at } => {
+                write!(
+                    formatter,
+                    "{claimant}, which was evicted, used slot {slot} at {at} when it stood in another's name"
+                )
+            }
             Self::UseAfterEnd { claimant, slot, at } => {
                 write!(
                     formatter,
@@ -99,6 +114,7 @@ pub fn check(history: &[Event]) -> Vec<Violation> {
     let mut violations = overlaps(&sorted);
     violations.extend(two_slots(&sorted));
     violations.extend(uses_after_end(&sorted));
+    violations.extend(uses_after_eviction(&sorted));
     violations
 }
 
@@ -177,6 +193,7 @@ fn stretches<'a>(sorted: &[&'a Event]) -> BTreeMap<u32, Vec<Stretch<'a>>> {
             | What::Seen { .. }
             | What::Unseen { .. }
             | What::Stands { .. }
+            | What::Evicted { .. }
             | What::Free { .. } => {}
         }
     }
@@ -203,7 +220,7 @@ fn two_slots(sorted: &[&Event]) -> Vec<Violation> {
                     });
                 }
             }
-            What::Free { slot } => {
+            What::Free { slot } | What::Evicted { slot, .. } => {
                 holders.remove(slot);
             }
             What::Claimed { .. }
@@ -240,6 +257,38 @@ fn uses_after_end(sorted: &[&Event]) -> Vec<Violation> {
             | What::Seen { .. }
             | What::Unseen { .. }
             | What::Stands { .. }
+            | What::Evicted { .. }
+            | What::Free { .. } => {}
+        }
+    }
+    violations
+}
+
+/// Once somebody else stands in the slot of an evicted holder, the holder does not use it any more,
+/// whether or not its successor does already.
+fn uses_after_eviction(sorted: &[&Event]) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    // The epochs of evictions, and of those that have a successor.
+    let mut evicted: BTreeMap<u32, u64> = BTreeMap::new();
+    let mut succeeded: BTreeMap<u32, u64> = BTreeMap::new();
+    for event in sorted {
+        match event.what {
+            What::Evicted { slot, epoch } => {
+                evicted.insert(slot, epoch);
+            }
+            What::Stands { slot, .. } => {
+                succeeded.extend(evicted.remove(&slot).map(|epoch| (slot, epoch)));
+            }
+            What::Used { slot, epoch } if succeeded.get(&slot).is_some_and(|at| epoch < *at) => {
+                let claimant = event.claimant.clone();
+                let at = event.at;
+                violations.push(Violation::Evicted { claimant, slot, at });
+            }
+            What::Claimed { .. }
+            | What::Used { .. }
+            | What::Ended { .. }
+            | What::Seen { .. }
+            | What::Unseen { .. }
             | What::Free { .. } => {}
         }
     }
@@ -339,6 +388,23 @@ mod tests {
         assert!(matches!(
             check(&history)[..],
             [Violation::UseAfterEnd { at: 4, .. }]
+        ));
+    }
+
+    #[test]
+    fn an_evicted_holder_may_use_its_slot_until_another_stands_there() {
+        let evicted = event(3, "", What::Evicted { slot: 1, epoch: 6 });
+        let free = event(6, "", What::Free { slot: 1 });
+        let stands = event(8, "b", What::Stands { slot: 1, epoch: 9 });
+        let late = |at| {
+            let used = [used(1, "a", 5), used(at, "a", 5), used(10, "b", 9)];
+            let seen = [evicted.clone(), free.clone(), stands.clone()];
+            check(&[&used[..], &seen].concat())
+        };
+        assert_eq!(late(7), []);
+        assert!(matches!(
+            late(9)[..],
+            [Violation::Evicted { slot: 1, at: 9, .. }]
         ));
     }
 

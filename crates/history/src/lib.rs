@@ -72,6 +72,14 @@ pub enum What {
         /// The fencing token.
         epoch: u64,
     },
+    /// The onlooker saw that the slot was taken from its holder, who may not have heard of it, and is
+    /// kept from everybody.
+    Evicted {
+        /// The slot.
+        slot: u32,
+        /// The epoch of what stands there now: every later owner's is larger.
+        epoch: u64,
+    },
     /// The onlooker saw that the slot is free; whose it was is not said.
     Free {
         /// The slot.

@@ -1,8 +1,10 @@
 //! A model of the store: the part of etcd that claims rest on.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::simulation::{TTL, nanoseconds};
+use crate::identity::record::{QUARANTINE, Record};
 use crate::store::{
     Change, Entry, Guard, Listing, Occupancy, Reply, Request, Reservation, Session, Slot,
     StoreError, StoreErrorKind,
@@ -173,6 +175,40 @@ impl Model {
             }
         };
         (reply, changes)
+    }
+
+    /// What `callsign evict` does to a claim that it has looked at before, if it still is that claim:
+    /// see `src/store/etcd/evict.rs`. Where the eviction is `bare`, nothing keeps the slot.
+    pub(super) fn evict(&mut self, now: u64, seen: &Entry, bare: bool) -> Vec<Change> {
+        let stands = seen
+            .session
+            .is_some_and(|session| self.stands(seen.slot, seen.epoch, session));
+        let Some(session) = seen.session.filter(|_| stands) else {
+            return Vec::new();
+        };
+        let slot = seen.slot;
+        if bare {
+            return self.delete(slot);
+        }
+        self.next_lease += 1;
+        let quarantine = Session(self.next_lease);
+        let lasts = TTL + Duration::from_secs(1);
+        self.leases.insert(quarantine.0, now + nanoseconds(lasts));
+        self.revision += 1;
+        let entry = Entry {
+            slot,
+            epoch: self.revision,
+            session: Some(quarantine),
+            record: Record::quarantine(slot, &format!("evicted {}", self.revision)),
+        };
+        let reservation = Reservation {
+            slot,
+            node: QUARANTINE.to_owned(),
+            revision: self.revision,
+        };
+        self.reserved.insert(slot, (reservation, session.0));
+        self.slots.insert(slot, entry.clone());
+        vec![Change::Held(entry)]
     }
 
     fn keep_alive(&mut self, now: u64, session: Session) -> Reply {

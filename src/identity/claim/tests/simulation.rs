@@ -12,7 +12,9 @@ use history::What;
 use super::model::Model;
 use crate::clock::BootTime;
 use crate::identity::claim::{Action, Claimant, Description, Event, Input, Previous, Settings};
-use crate::store::{Change, Guard, Listing, Reply, Request, Slot, StoreError, StoreErrorKind};
+use crate::store::{
+    Change, Entry, Guard, Listing, Reply, Request, Slot, StoreError, StoreErrorKind,
+};
 
 pub(super) const TTL: Duration = Duration::from_secs(10);
 
@@ -26,6 +28,8 @@ pub(super) enum Mutation {
     DeadlineFromReceipt,
     /// A claim without an answer is given up without revoking its lease.
     NoRevoke,
+    /// Who is evicted loses its record, and nothing keeps its slot.
+    BareEviction,
 }
 
 /// How rough the world is.
@@ -37,8 +41,10 @@ pub(super) struct Weather {
     pub(super) loss: u64,
     /// The longest delay of a message in milliseconds.
     pub(super) delay: u64,
-    /// Whether processes are stopped, cut off, and records deleted by hand.
+    /// Whether processes are stopped and cut off, and leases outlive their word.
     pub(super) nemesis: bool,
+    /// Whether slots are taken from their holders.
+    pub(super) evictions: bool,
     /// For how long.
     pub(super) duration: Duration,
 }
@@ -75,6 +81,8 @@ enum Happening {
     Use(usize),
     Expire,
     Nemesis,
+    /// Whoever evicts has looked at this claim.
+    Evict(Wrapped<Entry>),
 }
 
 /// Lets the queue order happenings by time alone.
@@ -162,6 +170,7 @@ impl World {
                 self.weather.loss = 0;
                 self.weather.delay = 20;
                 self.weather.nemesis = false;
+                self.weather.evictions = false;
             }
             self.happen(happening);
         }
@@ -189,6 +198,12 @@ impl World {
                 self.later(100, Happening::Expire);
             }
             Happening::Nemesis => self.nemesis(),
+            Happening::Evict(Wrapped(seen)) => {
+                let bare = self.mutation == Mutation::BareEviction;
+                for change in self.store.evict(self.now, &seen, bare) {
+                    self.broadcast(&change);
+                }
+            }
         }
     }
 
@@ -351,9 +366,10 @@ impl World {
         match change {
             Change::Held(entry) => {
                 let claimant = entry.record.node().unwrap_or_default().to_owned();
-                let what = What::Stands {
-                    slot: entry.slot,
-                    epoch: entry.epoch,
+                let (slot, epoch) = (entry.slot, entry.epoch);
+                let what = match entry.record.is_quarantine() {
+                    true => What::Evicted { slot, epoch },
+                    false => What::Stands { slot, epoch },
                 };
                 self.history.push(history::Event {
                     at: self.now,
@@ -394,6 +410,7 @@ impl World {
 
     fn nemesis(&mut self) {
         self.later(700, Happening::Nemesis);
+        self.evict();
         if !self.weather.nemesis {
             return;
         }
@@ -406,6 +423,25 @@ impl World {
             4 => self.store.extend(self.now),
             _ => {}
         }
+    }
+
+    /// At times a slot is taken from its holder, by somebody who has looked at it a while before.
+    fn evict(&mut self) {
+        if !self.weather.evictions || !self.next_random().is_multiple_of(4) {
+            return;
+        }
+        let held = self.store.slots.values();
+        let held: Vec<Entry> = held
+            .filter(|entry| !entry.record.is_quarantine())
+            .cloned()
+            .collect();
+        if held.is_empty() {
+            return;
+        }
+        let chosen = self.next_random() as usize % held.len();
+        let delay = self.delay() + self.delay();
+        let seen = Wrapped(held[chosen].clone());
+        self.later(delay, Happening::Evict(seen));
     }
 
     fn record(&mut self, index: usize, what: What) {

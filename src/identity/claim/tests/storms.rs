@@ -13,6 +13,7 @@ const FINE: Weather = Weather {
     loss: 0,
     delay: 20,
     nemesis: false,
+    evictions: false,
     duration: Duration::from_secs(10),
 };
 
@@ -22,6 +23,7 @@ const STORM: Weather = Weather {
     loss: 80,
     delay: 3_000,
     nemesis: true,
+    evictions: true,
     duration: Duration::from_secs(300),
 };
 
@@ -89,6 +91,14 @@ fn the_checker_finds_get_then_put() {
             overlap
         ) > 0
     );
+}
+
+/// If this fails, an eviction that gives the slot away at once would pass for one that waits until the
+/// holder must have let go.
+#[test]
+fn the_checker_finds_an_eviction_that_keeps_the_slot_from_nobody() {
+    let overlap = |violation: &Violation| matches!(violation, Violation::Overlap { .. });
+    assert!(found(Mutation::BareEviction, STORM, overlap) > 0);
 }
 
 #[test]
