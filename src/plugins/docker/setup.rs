@@ -1,6 +1,8 @@
 //! From a `docker` directive to what it says.
 
 mod share;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use std::collections::BTreeSet;
@@ -21,7 +23,7 @@ use crate::docker::{Endpoint, Pace, Places, TlsFiles};
 use crate::identity::address::AddressSelection;
 
 use share::routed;
-use words::{COMPAT, OPTIONS, seconds, sources, template};
+use words::{ADDING, COMPAT, OPTIONS, seconds, sources, template};
 
 /// See [`super`].
 pub const DOCKER: Definition = Definition {
@@ -108,7 +110,15 @@ fn options(directive: &Directive, block: &BlockDraft, found: &mut Diagnostics) -
         reader.names.zones = zones.iter().cloned().collect();
         reader.refuse_root(&directive.arguments);
     }
+    let mut seen: Vec<&Directive> = Vec::new();
     for option in directive.options() {
+        if let Some(first) = seen.iter().find(|it| it.name() == option.name())
+            && !ADDING.contains(&option.name())
+        {
+            reader.found.push(option.repeated(first));
+            continue;
+        }
+        seen.push(option);
         let result = reader.option(option);
         reader.found.keep(result);
     }
@@ -282,10 +292,7 @@ impl<'r> Reader<'r> {
                 let least = least.duration(range.clone())?;
                 self.pace.reconnect = (least, most.duration(least..=*range.end())?);
             }
-            "share" => match self.share {
-                Some(first) => return Err(option.repeated(first)),
-                None => self.share = Some(option),
-            },
+            "share" => self.share = Some(option),
             "routed" => {
                 for word in option.at_least(1, "routed NETWORK|CIDR...")? {
                     let rule = routed(word);
@@ -306,7 +313,7 @@ impl<'r> Reader<'r> {
             [] => self.bare = Some(Source::USUAL_BARE.into()),
             [word] if word.text == "off" => self.bare = Some(BTreeSet::new()),
             [word] if word.text == "fallthrough" => self.answer.bare_passed_on = true,
-            words => self.bare = Some(sources(words)?),
+            words => self.bare.get_or_insert_default().extend(sources(words)?),
         }
         Ok(())
     }

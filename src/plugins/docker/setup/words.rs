@@ -35,6 +35,18 @@ pub(super) const OPTIONS: &[&str] = &[
     "fallthrough",
 ];
 
+/// The options that add to what other lines of the same name say.
+pub(super) const ADDING: &[&str] = &[
+    "endpoint",
+    "name",
+    "compat",
+    "bare",
+    "fqdn",
+    "networks",
+    "host_address",
+    "routed",
+];
+
 /// The sources of names.
 const SOURCES: &[(&str, Source)] = &[
     ("name", Source::Name),
