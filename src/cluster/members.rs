@@ -95,7 +95,7 @@ impl Member {
             "addresses": addresses,
             "epoch": self.entry.epoch,
             "age": self.age().map(|it| it.as_secs()),
-            "node": self.entry.record.node(),
+            "node": self.entry.record.node().filter(|_| !self.entry.record.is_quarantine()),
             "instance": self.entry.record.instance(),
             "down": self.is_down(),
             "evicted": self.entry.record.is_quarantine(),

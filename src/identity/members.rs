@@ -148,6 +148,20 @@ impl Members {
         )
     }
 
+    /// The members that are there since `before`, and those of `before` whose slots are free now or kept
+    /// from everybody.
+    pub fn came_and_went<'a>(&'a self, before: &'a Self) -> (Vec<&'a Entry>, Vec<&'a Entry>) {
+        let (mut new, mut gone) = self.differences(before);
+        new.retain(|entry| {
+            let old = before.get(entry.slot);
+            old.is_none_or(|old| old.record.instance() != entry.record.instance())
+        });
+        let evicted = new.extract_if(.., |entry| entry.record.is_quarantine());
+        gone.extend(evicted.filter_map(|entry| before.get(entry.slot)));
+        gone.retain(|entry| !entry.record.is_quarantine());
+        (new, gone)
+    }
+
     /// The entries in parts that `other` does not share.
     fn parts_unlike<'a>(&'a self, other: &Self) -> impl Iterator<Item = &'a Arc<Entry>> {
         let unlike = |number: &Slot, part: &Part| {
@@ -233,6 +247,36 @@ mod tests {
         let (new, gone) = members.differences(&before);
         assert_eq!(new, [&entry(3, 11)]);
         assert_eq!(gone, [&entry(1, 5)]);
+    }
+
+    /// If this fails, a hook for members that come runs for a holder that was evicted, or none for its
+    /// end.
+    #[test]
+    fn who_is_evicted_has_gone_and_nobody_has_come() {
+        let kept = Entry {
+            record: Record::quarantine(1, "q"),
+            ..entry(1, 8)
+        };
+        let copy = |entries: &[Entry]| {
+            let mut members = Members::default();
+            members.follow(at(1), &listing(entries));
+            members
+        };
+        let (held, evicted, free) = (
+            copy(&[entry(1, 5)]),
+            copy(std::slice::from_ref(&kept)),
+            copy(&[]),
+        );
+        let nobody = Vec::<&Entry>::new();
+        assert_eq!(
+            evicted.came_and_went(&held),
+            (nobody.clone(), vec![&entry(1, 5)])
+        );
+        assert_eq!(
+            free.came_and_went(&evicted),
+            (nobody.clone(), nobody.clone())
+        );
+        assert_eq!(held.came_and_went(&evicted), (vec![&entry(1, 5)], nobody));
     }
 
     /// A copy of every member for every change would make a herd of a thousand stand still.

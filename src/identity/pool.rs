@@ -653,11 +653,7 @@ impl Driver {
         if before.freshness == Freshness::Unknown {
             return;
         }
-        let (mut new, mut gone) = self.members.differences(before);
-        new.retain(|entry| {
-            let old = before.get(entry.slot);
-            old.is_none_or(|old| old.record.instance() != entry.record.instance())
-        });
+        let (mut new, mut gone) = self.members.came_and_went(before);
         // Our own claim has events of its own.
         let own = self.instance.as_deref();
         let is_other = |entry: &&Entry| {

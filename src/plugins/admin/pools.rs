@@ -65,6 +65,8 @@ pub(super) struct Member<'a> {
     age: Option<u64>,
     node: Option<&'a str>,
     down: bool,
+    /// Whether its holder was evicted, and nobody can have it yet.
+    evicted: bool,
     meta: BTreeMap<&'a str, &'a str>,
 }
 
@@ -149,6 +151,7 @@ pub(super) fn away(freshness: Freshness) -> Option<u64> {
 impl<'a> Member<'a> {
     pub(super) fn of(space: &Space, entry: &'a Entry) -> Self {
         let member = entry.record.member.as_ref();
+        let evicted = entry.record.is_quarantine();
         let ports = member.map(|it| &it.ports).into_iter().flatten();
         let meta = member.map(|it| &it.meta).into_iter().flatten();
         Self {
@@ -158,7 +161,8 @@ impl<'a> Member<'a> {
             ports: ports.map(|(name, port)| (name.as_str(), *port)).collect(),
             epoch: entry.epoch,
             age: entry.record.age(journal::seconds()).map(|it| it.as_secs()),
-            node: entry.record.node(),
+            node: entry.record.node().filter(|_| !evicted),
+            evicted,
             down: member.is_some_and(|it| it.down),
             meta: meta
                 .map(|(key, value)| (key.as_str(), value.as_str()))

@@ -112,7 +112,7 @@ class PoolCard {
         for (const [kind, text] of [
             ["held own", "this node"],
             ["held", "held"],
-            ["held down", "health check fails"],
+            ["held down", "health check fails, or evicted"],
             ["", "free"],
         ]) {
             this.legend.append(make("li", "", make("span", "slot " + kind), text));
@@ -283,6 +283,7 @@ class PoolCard {
     kind(slot) {
         const member = this.members.get(slot);
         if (!member) return ["", "free"];
+        if (member.evicted) return ["held down", "evicted: nobody can have it yet"];
         const own = this.pool.own && this.pool.own.slot === slot;
         const words = (own ? "this node" : "held") + (member.down ? ", health check fails" : "");
         return ["held" + (own ? " own" : "") + (member.down ? " down" : ""), words];
