@@ -5,7 +5,7 @@ use std::path::Path;
 
 use answer::Name;
 
-use super::Finding;
+use super::{Finding, machine};
 use crate::cluster::resolve::{Answer, resolve};
 use crate::config::{RESOLV_CONF, RESOLVED_CONF, resolv_conf};
 use crate::identity::members::Members;
@@ -69,7 +69,12 @@ fn judge(
 
 /// What has this machine ask the Callsign on it for these names.
 fn mend(apex: &Name) -> String {
-    mend_of(apex, Path::new(RESOLVED_CONF).exists())
+    let mend = mend_of(apex, Path::new(RESOLVED_CONF).exists());
+    match machine::serves_port_53() {
+        true => mend,
+        // A server that is not there keeps every program waiting.
+        false => format!("first let a Callsign serve port 53 here; then: {mend}"),
+    }
 }
 
 /// systemd-resolved asks this Callsign for other names too, beside its other servers, so a Callsign

@@ -88,10 +88,20 @@ pub(super) fn port_53() -> Finding {
     judge_port(&holders(53), may_bind())
 }
 
+/// Whether a Callsign of this machine serves port 53, as far as this user may know.
+pub(super) fn serves_port_53() -> bool {
+    holders(53)
+        .iter()
+        .any(|it| it.program.is_none() || is_ours(it))
+}
+
+fn is_ours(holder: &Holder) -> bool {
+    holder.program.as_deref() == Some("callsign")
+}
+
 fn judge_port(holders: &[Holder], may_bind: bool) -> Finding {
     const WHAT: &str = "port 53";
-    let is_ours = |it: &&Holder| it.program.as_deref() == Some("callsign");
-    if let Some(ours) = holders.iter().find(is_ours) {
+    if let Some(ours) = holders.iter().find(|it| is_ours(it)) {
         return Finding::ok(WHAT, format!("Callsign has it at {}", ours.address));
     }
     let shown: Vec<String> = holders.iter().map(shown).collect();
