@@ -61,6 +61,9 @@ impl Alarm {
                 Ok(()) => self.rung().await,
                 Err(error) => Err(error),
             };
+            // A timer rings once. Where its clock is ahead of the one that is read here, as a
+            // sandbox's may be, it has to ring again.
+            self.set_to = None;
             if rung.is_err() {
                 self.timer = None;
                 sleep(at.since(now).min(LOOK)).await;
@@ -129,6 +132,35 @@ mod tests {
                 assert!(rung.is_ok() && BootTime::now() >= at);
             }
         }
+    }
+
+    /// If this fails, a node whose kernel's timers are ahead of its clock never renews its lease.
+    #[tokio::test]
+    async fn one_that_rings_too_early_rings_again() {
+        let mut alarm = Alarm::new();
+        let now = BootTime::now();
+        let at = now + Duration::from_millis(20);
+        alarm.set(now + Duration::from_millis(1)).unwrap();
+        alarm.set_to = Some(at);
+        let rung = tokio::time::timeout(BOUND, alarm.wait_until(Some(at))).await;
+        assert!(rung.is_ok() && BootTime::now() >= at);
+    }
+
+    /// If this fails, a node whose alarm was made on a thread that has ended believes in its name
+    /// for longer than its lease lasts.
+    #[tokio::test]
+    async fn one_whose_runtime_is_gone_looks_at_the_clock() {
+        let made = std::thread::spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async { Alarm::new() })
+        });
+        let mut alarm = made.join().unwrap();
+        let at = BootTime::now() + Duration::from_millis(5);
+        let rung = tokio::time::timeout(BOUND, alarm.wait_until(Some(at))).await;
+        assert!(rung.is_ok() && BootTime::now() >= at);
     }
 
     /// If this fails, a moment that comes closer is waited for until the old one.
