@@ -10,6 +10,7 @@ use nix::sys::socket::{
 };
 use tokio::net::UnixDatagram;
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tracing::warn;
 
@@ -86,7 +87,9 @@ async fn follow(
                 tokio::time::sleep(BURST).await;
             }
         }
-        let Some(machine) = said.unless_failed(system::read()) else {
+        // The kernel lists a router's million routes for a second, and renewals must not wait.
+        let read = spawn_blocking(system::read).await;
+        let Some(machine) = said.unless_failed(read.unwrap_or_else(|it| Err(it.into()))) else {
             continue;
         };
         let found = select(selections, &machine);

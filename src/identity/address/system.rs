@@ -10,7 +10,8 @@ use nix::net::if_::{InterfaceFlags, if_nametoindex};
 
 use super::select::{Assigned, Machine};
 
-/// Reads what this machine has. Takes microseconds, and never waits.
+/// Reads what this machine has. Takes microseconds, but longer where there are many routes or
+/// interfaces come and go.
 ///
 /// # Errors
 ///

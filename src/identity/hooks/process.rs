@@ -9,7 +9,8 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Child;
-use tokio::time::timeout;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::reason;
 
@@ -68,8 +69,14 @@ impl CommandLine {
         for name in OURS {
             command.env_remove(name);
         }
-        let mut running = Running(command.spawn().map_err(Failure::Start)?);
-        match timeout(limit, finish(&mut running.0, line)).await {
+        let end = Instant::now() + limit;
+        // Starting takes as long as the disk on which the program lies, and renewals must not wait.
+        let starting = spawn_blocking(move || command.spawn().map(Running));
+        let started = timeout_at(end, starting).await;
+        let started = started.map_err(|_| Failure::TimeLimit(limit))?;
+        let started = started.unwrap_or_else(|error| Err(error.into()));
+        let mut running = started.map_err(Failure::Start)?;
+        match timeout_at(end, finish(&mut running.0, line)).await {
             Ok(Ok(status)) if status.success() => Ok(()),
             Ok(Ok(status)) => Err(Failure::Status(status)),
             Ok(Err(error)) => Err(Failure::Start(error)),

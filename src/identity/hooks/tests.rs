@@ -1,5 +1,11 @@
+use std::fs::{File, Permissions};
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::Mutex;
+
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 use super::*;
 
@@ -301,7 +307,7 @@ fn what_systemd_told_us_is_not_passed_on() {
         .args([test, "--ignored"])
         .env("NOTIFY_SOCKET", "/run/notify")
         .env("CALLSIGN_TEST_FILE", &file)
-        .stdout(std::process::Stdio::null())
+        .stdout(Stdio::null())
         .status();
     assert!(status.unwrap().success());
     let variables = read(&file);
@@ -315,4 +321,54 @@ async fn prints_its_environment() {
     let hooks = Hooks::start(vec![shell(Event::Claimed, "env > \"$CALLSIGN_TEST_FILE\"")]);
     hooks.run(Event::Claimed, environment());
     assert!(hooks.finish(PATIENCE).await);
+}
+
+/// Keeps a file from being opened, by a lease on it, until a line is written to it. Says when it
+/// begins to, and when somebody tries to open it (fcntl(2), `F_SETLEASE`).
+const KEEPS_SHUT: &str = r#"$| = 1;
+    open(my $file, "+<", $ARGV[0]) or die;
+    $SIG{IO} = sub { print "opened\n" };
+    for (1..1000) { last if $held = fcntl($file, 1024, 1); select(undef, undef, undef, 0.01) }
+    die "no lease: $!" unless $held;
+    print "held\n";
+    <STDIN>"#;
+
+/// If this fails, a script on a disk that does not answer keeps the renewals of all claims waiting.
+#[tokio::test]
+async fn nobody_waits_for_a_program_that_is_slow_to_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let (program, ran) = (folder.path().join("program"), folder.path().join("ran"));
+    std::fs::write(&program, format!("#!/bin/sh\n: > {}", ran.display())).unwrap();
+    std::fs::set_permissions(&program, Permissions::from_mode(0o700)).unwrap();
+    let mut disk = tokio::process::Command::new("perl")
+        .args(["-e", KEEPS_SHUT])
+        .arg(&program)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let gate = disk.stdin.take().unwrap().into_owned_fd().unwrap();
+    let mut said = BufReader::new(disk.stdout.take().unwrap()).lines();
+    let held = timeout(PATIENCE, said.next_line()).await.unwrap().unwrap();
+    assert_eq!(held.as_deref(), Some("held"));
+
+    // Where everybody waits, somebody else has to open it in the end.
+    let (go_on, goes_on) = std::sync::mpsc::channel();
+    let opening = std::thread::spawn(move || {
+        let goes_on = goes_on.recv_timeout(PATIENCE / 2).is_ok();
+        // Closing it were not enough: who waits for the program has it open as well.
+        File::from(gate).write_all(b"\n").unwrap();
+        goes_on
+    });
+    let command = CommandLine::from_words(&[program.display().to_string()]).unwrap();
+    let event = Event::Claimed;
+    let hooks = Hooks::start(vec![Hook { event, command }]);
+    hooks.run(event, environment());
+    let opened = timeout(PATIENCE, said.next_line()).await.unwrap().unwrap();
+    assert_eq!(opened.as_deref(), Some("opened"));
+    assert!(!ran.exists());
+    let _ = go_on.send(());
+    assert!(opening.join().unwrap(), "this thread was kept waiting");
+    assert!(hooks.finish(PATIENCE).await && ran.exists());
 }
