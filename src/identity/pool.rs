@@ -11,6 +11,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::timeout;
@@ -142,6 +143,8 @@ pub struct PoolHandle {
     /// Whether a slot is ours.
     pub ownership: Ownership,
     place: Place,
+    /// Where the pool runs.
+    runtime: Handle,
     commands: mpsc::UnboundedSender<Command>,
 }
 
@@ -194,11 +197,16 @@ impl PoolHandle {
         limit: Duration,
     ) -> Result<Note, StoreError> {
         let Place { store, space } = &self.place;
-        let answer = timeout(limit, store.note(space, name, write)).await;
-        answer.unwrap_or_else(|_| {
-            let store = store.describe();
-            Err(unreachable(format!("{store} does not answer")))
-        })
+        // A store connects where it is asked first, and the claim is renewed over that connection.
+        let mut asked = JoinSet::new();
+        asked.spawn_on(store.note(space, name, write), &self.runtime);
+        match timeout(limit, asked.join_next()).await {
+            Ok(Some(Ok(answer))) => answer,
+            _ => {
+                let store = store.describe();
+                Err(unreachable(format!("{store} does not answer")))
+            }
+        }
     }
 
     /// The members, looked at after this call, where the revision of [`Self::members`] does not say
@@ -291,6 +299,7 @@ pub fn start(
         state,
         ownership,
         place,
+        runtime: Handle::current(),
         commands,
     }
 }

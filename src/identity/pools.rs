@@ -8,7 +8,7 @@ mod view;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -100,7 +100,8 @@ impl StoreConfig {
 /// when what replaces it holds a name. One that is removed is given up at once.
 pub struct Pools {
     node: Arc<NodeIdentity>,
-    keeper: Keeper,
+    /// Started for the first pool.
+    keeper: OnceLock<Keeper>,
     journal: Arc<Journal>,
     notes: Vec<String>,
     status: watch::Sender<Vec<PoolStatus>>,
@@ -150,7 +151,7 @@ impl Pools {
         let (node, note) = node::open(options.state_folder.as_deref(), None);
         Arc::new(Self {
             node: Arc::new(node),
-            keeper: Keeper::start(),
+            keeper: OnceLock::new(),
             journal: Arc::clone(&options.journal),
             notes: note.into_iter().collect(),
             status: watch::Sender::new(Vec::new()),

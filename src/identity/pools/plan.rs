@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use super::exchange::{Exchangeable, Way};
 use super::{Key, Pools, Running, State, StoreConfig, end};
 use crate::freshness::Freshness;
+use crate::identity::keeper::Keeper;
 use crate::identity::members::Members;
 use crate::identity::pool::{self, PoolConfig, PoolHandle};
 
@@ -93,7 +94,7 @@ impl Plan {
                 let store = Arc::new(Exchangeable::new(way.clone()));
                 let node = Arc::clone(&self.pools.node);
                 let journal = Arc::clone(&self.pools.journal);
-                let entered = self.pools.keeper.enter();
+                let entered = self.pools.keeper.get_or_init(Keeper::start).enter();
                 let handle = pool::start(first, Arc::clone(&store) as _, node, journal);
                 drop(entered);
                 Running {

@@ -203,6 +203,42 @@ async fn a_move_survives_further_reloads() {
     ended(old).await;
 }
 
+/// If this fails, a zone that takes long to read, or a flood over TCP, costs the node its name.
+#[tokio::test]
+async fn a_name_is_claimed_while_this_thread_does_other_work() {
+    let process = Process::new();
+    assert!(process.pools.keeper.get().is_none(), "nobody needs it yet");
+    let [worker] = &process.configure(&[(WORKERS, 3)])[..] else {
+        panic!("one")
+    };
+    // The task that has the pool begin its claim comes to its end here.
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+    // From now on nothing runs on this thread.
+    let end = std::time::Instant::now() + BOUND;
+    while worker.state.borrow().held.is_none() {
+        assert!(std::time::Instant::now() < end, "it waits for this thread");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// If this fails, a process that is done with its pools keeps their thread, and goes on renewing.
+#[tokio::test]
+async fn pools_that_are_dropped_end_with_their_thread() {
+    let process = Process::new();
+    let [worker] = &process.configure(&[(WORKERS, 3)])[..] else {
+        panic!("one")
+    };
+    assert_eq!(held(worker).await, 1);
+    let mut state = worker.state.clone();
+    drop(process);
+    let gone = timeout(BOUND, state.wait_for(|_| false)).await;
+    assert!(gone.expect("in time").is_err(), "it goes on");
+    let note = worker.note(crate::store::NoteName::Roster, None, BOUND);
+    assert!(timeout(BOUND, note).await.expect("in time").is_err());
+}
+
 /// If this fails, the user is told to try a name that is not answered for yet, or never told.
 #[tokio::test]
 async fn a_name_is_told_once_it_is_among_the_members() {
