@@ -27,8 +27,8 @@ const TYPES: [RecordType; 7] = [
 enum Change {
     Set(Name, RecordType, u8),
     Remove(Name, RecordType),
-    /// Takes out one text or address and puts in another.
-    Exchange(Name, RecordType, [u8; 2]),
+    /// Takes out some records and puts in others, or none.
+    Exchange(Name, RecordType, u8, Option<u8>),
     /// Ends the edit and begins the next.
     Finish,
 }
@@ -210,8 +210,8 @@ fn any_change() -> impl Strategy<Value = Change> {
         6 => (any_name(), rtype.clone(), any::<u8>())
             .prop_map(|(name, rtype, value)| Change::Set(name, rtype, value)),
         5 => (any_name(), rtype.clone()).prop_map(|(name, rtype)| Change::Remove(name, rtype)),
-        4 => (any_name(), rtype, [0..4_u8, 0..4_u8])
-            .prop_map(|(name, rtype, values)| Change::Exchange(name, rtype, values)),
+        4 => (any_name(), rtype, 0..4_u8, prop::option::of(0..4_u8))
+            .prop_map(|(name, rtype, gone, come)| Change::Exchange(name, rtype, gone, come)),
         1 => Just(Change::Finish),
     ]
 }
@@ -246,14 +246,21 @@ proptest! {
                 Change::Remove(name, rtype) => {
                     prop_assert!(edit.remove(name, *rtype).is_err());
                 }
-                Change::Exchange(name, rtype, values) => {
-                    let [gone, come] = values.map(|value| rrset(*rtype, value));
+                Change::Exchange(name, rtype, gone, come) => {
+                    let gone = rrset(*rtype, *gone);
+                    let come = come.map_or_else(
+                        || Rrset::new(*rtype, 7, []),
+                        |value| rrset(*rtype, value),
+                    );
                     let whole = model.exchanged(name, &gone, &come);
                     let alone = matches!(*rtype, RecordType::CNAME | RecordType::DNAME);
-                    let fine = name.is_at_or_below(&apex) && !model.conflicts(name, *rtype)
+                    let conflicts = !come.data.is_empty() && model.conflicts(name, *rtype);
+                    let fine = name.is_at_or_below(&apex) && !conflicts
                         && !(alone && whole.data.len() > 1);
                     prop_assert_eq!(edit.exchange(name, &gone.data, &come).is_ok(), fine);
-                    if fine {
+                    if fine && whole.data.is_empty() {
+                        model.remove(name, *rtype);
+                    } else if fine {
                         model.set(name, &whole);
                     }
                 }

@@ -48,13 +48,13 @@ fn members(entries: impl IntoIterator<Item = Entry>) -> Members {
     members
 }
 
-/// Everything that a zone has, in an order that does not depend on how it came to be.
+/// Everything that a zone has: names and types in an order that does not depend on how it came to
+/// be, records in that in which they are told.
 fn text(zone: &Zone) -> Vec<(Name, RecordType, Vec<Vec<u8>>)> {
     let mut all = Vec::new();
     for name in zone.names() {
         for rrset in zone.rrsets(&name) {
-            let mut data: Vec<_> = rrset.records().map(|it| it.data.to_vec()).collect();
-            data.sort();
+            let data = rrset.records().map(|it| it.data.to_vec()).collect();
             all.push((name.clone(), rrset.rtype(), data));
         }
     }

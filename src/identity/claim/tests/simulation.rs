@@ -256,9 +256,21 @@ impl World {
         for action in actions {
             self.act(index, action);
         }
+        if self.is_due(index) {
+            for action in self.nodes[index].claimant.step(now, Input::Wake) {
+                self.act(index, action);
+            }
+            // Else its driver wakes it again and again, and nothing else runs on its thread.
+            assert!(!self.is_due(index), "a wake leaves something to do");
+        }
         if let Some(at) = self.nodes[index].claimant.wake_at() {
             self.wake(index, at.nanoseconds().max(self.now + 1_000));
         }
+    }
+
+    fn is_due(&self, index: usize) -> bool {
+        let wake_at = self.nodes[index].claimant.wake_at();
+        wake_at.is_some_and(|at| at.nanoseconds() <= self.now)
     }
 
     fn wake(&mut self, index: usize, at: u64) {
