@@ -11,7 +11,7 @@ ROUNDS ?= 3
 PEERS ?= all
 SCENES ?= all
 
-.PHONY: help run test test-cluster test-differential test-servers check fast-check instructions fuzz bench bench-upkeep bench-herd bench-docker
+.PHONY: help run test test-cluster test-differential test-servers check fast-check instructions fuzz bench bench-upkeep bench-herd bench-docker bench-gang
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,3 +69,7 @@ bench-herd: ## A thousand nodes claim names at once in a real etcd
 bench-docker: test-servers ## How far names are behind a real Docker Engine (as root)
 	cargo build --release -p callsign -p callsign-bench
 	"$${CARGO_TARGET_DIR:-target}/release/docker"
+
+bench-gang: ## How soon the 64 commands of a job start once its last member has come
+	cargo build --release -p callsign -p callsign-bench
+	"$${CARGO_TARGET_DIR:-target}/release/gang"

@@ -182,6 +182,22 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// The processes of a group.
+    ///
+    /// # Errors
+    ///
+    /// There is no `/proc`.
+    pub fn processes_of_group(group: u32) -> Result<Vec<u32>> {
+        let mut processes = Vec::new();
+        for entry in std::fs::read_dir("/proc")? {
+            let path = entry?.path();
+            let name = path.file_name().and_then(|name| name.to_str());
+            let process = name.and_then(|name| name.parse::<u32>().ok());
+            processes.extend(process.filter(|_| is_in_group(&path, group)));
+        }
+        Ok(processes)
+    }
+
     /// Of all processes of a group.
     ///
     /// # Errors

@@ -245,12 +245,13 @@ pub(super) struct Guard {
     #[arg(long)]
     pub(super) control: i32,
 
+    /// The number of the file with the command
+    #[arg(long)]
+    pub(super) order: i32,
+
     /// In milliseconds
     #[arg(long)]
     pub(super) grace: u64,
-
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
-    pub(super) command: Vec<String>,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -47,7 +47,7 @@ pub fn main() -> ExitCode {
         Some(Command::Evict(flags)) => steer::evict(&flags),
         Some(Command::Completions(flags)) => shell::completions(flags.shell),
         Some(Command::Man) => shell::man(),
-        Some(Command::Guard(flags)) => run::guard(flags),
+        Some(Command::Guard(flags)) => run::guard(&flags),
         None => serve(&arguments.serve),
     })
 }

@@ -121,10 +121,10 @@ fn check_times(ttl: Duration, grace: Duration) -> Result<(), String> {
 }
 
 /// Guards a command; returns its exit status.
-pub(super) fn guard(flags: Guard) -> u8 {
+pub(super) fn guard(flags: &Guard) -> u8 {
     run::guard(&GuardOptions {
         control: flags.control,
+        order: flags.order,
         grace: Duration::from_millis(flags.grace),
-        command: flags.command,
     })
 }

@@ -1,6 +1,5 @@
 //! The command and its guard, from the side of the process that holds the claim.
 
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -14,48 +13,71 @@ use nix::unistd::{dup, pipe2};
 use tokio::process::Child;
 
 use super::descendants::signal_all;
+use super::order::Order;
 use super::status;
 use crate::clock::BootTime;
 
-/// A command that runs behind a guard: see [`super::guard`].
+/// A guard that waits for its command; it ends when this is dropped. See [`super::guard`].
 #[derive(Debug)]
-pub(super) struct Command {
-    guard: Child,
+pub(super) struct Guard {
+    process: Child,
     control: File,
+    order: File,
 }
 
-impl Command {
-    /// Starts the guard, and through it the command. `kept` stays open in both.
-    pub(super) fn start(
-        words: &[String],
-        variables: &[(String, String)],
-        grace: Duration,
-        kept: Option<OwnedFd>,
-    ) -> io::Result<Self> {
+/// A command that runs behind a guard.
+#[derive(Debug)]
+pub(super) struct Command(Guard);
+
+impl Guard {
+    /// Starts a guard. `kept` stays open in it and in its command.
+    pub(super) fn start(grace: Duration, kept: Option<OwnedFd>) -> io::Result<Self> {
         let (read, write) = pipe2(OFlag::O_CLOEXEC)?;
-        // The guard finds this one open, and closes it.
-        let inherited = dup(&read)?;
-        let guard = tokio::process::Command::new("/proc/self/exe")
+        let order = Order::file()?;
+        // The guard finds these two open, and closes them.
+        let inherited = [dup(&read)?, dup(&order)?];
+        let [control_number, order_number] =
+            inherited.each_ref().map(|it| it.as_raw_fd().to_string());
+        let process = tokio::process::Command::new("/proc/self/exe")
             .arg0("callsign")
             .arg("guard")
             .arg("--control")
-            .arg(inherited.as_raw_fd().to_string())
+            .arg(control_number)
+            .arg("--order")
+            .arg(order_number)
             .arg("--grace")
             .arg(grace.as_millis().to_string())
-            .arg("--")
-            .args(words.iter().map(OsString::from))
-            .envs(variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::inherit())
             .spawn()?;
         drop((read, inherited, kept));
         // A guard that is stopped reads nothing, and must not stop us.
         fcntl(&write, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         Ok(Self {
-            guard,
+            process,
             control: File::from(write),
+            order,
         })
     }
 
+    /// Whether it has not been killed while it waited.
+    pub(super) fn lives(&mut self) -> bool {
+        matches!(self.process.try_wait(), Ok(None))
+    }
+
+    /// Lets the guard start a command, which may run until the claim ends, where that is known.
+    pub(super) fn begin(self, order: &Order, until: Option<BootTime>) -> io::Result<Command> {
+        order.write(&self.order)?;
+        let command = Command(self);
+        // First: a guard that hears of the order late does not start it late.
+        if let Some(until) = until {
+            command.may_run_until(until);
+        }
+        command.tell("start\n");
+        Ok(command)
+    }
+}
+
+impl Command {
     /// Lets the command run until the claim ends, as far as is known now.
     pub(super) fn may_run_until(&self, until: BootTime) {
         self.tell(&format!("until {}\n", until.nanoseconds()));
@@ -79,13 +101,13 @@ impl Command {
     fn tell(&self, line: &str) {
         // A guard that has ended needs to be told nothing; one that is stopped has the time that it
         // was told before.
-        let _ = (&self.control).write(line.as_bytes());
+        let _ = (&self.0.control).write(line.as_bytes());
     }
 
     /// Waits for the end of the command and of everything that it has started; returns its exit
     /// status.
     pub(super) async fn wait(&mut self) -> io::Result<u8> {
-        let ended = self.guard.wait().await?;
+        let ended = self.0.process.wait().await?;
         let Some(status) = ended.code() else {
             // The guard itself was killed, so what it guarded is ours to end.
             while signal_all(Signal::SIGKILL) > 0 {

@@ -21,7 +21,7 @@ const ANSWER: Duration = Duration::from_secs(5);
 
 /// The first pause between two looks for the roster that somebody else may be freezing; each is
 /// twice as long as the one before. All members see that the job is complete in the same moment;
-/// the one with the lowest slot freezes, so that not all of them write.
+/// the one with rank 0 freezes, and the one that came last, so that not all of them write.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
 /// After how many looks a member freezes the roster itself: after 0.6 s.
@@ -147,8 +147,7 @@ impl Gang {
                 Decision::Alone(roster) => return Waited::Complete(roster),
                 Decision::Wait(waiting) => progress.tell(&state, &waiting),
                 Decision::Propose(roster) => {
-                    let is_first = roster.rank(&self.instance) == Some(0);
-                    let turn = is_first || looks >= LOOKS;
+                    let turn = begins(&roster, &self.instance) || looks >= LOOKS;
                     if turn && self.revision.is_some() && self.propose(roster).await {
                         continue;
                     }
@@ -307,6 +306,14 @@ impl Gang {
             }
         }
     }
+}
+
+/// Whether it is this claim's turn to freeze a roster that it would be in: that of the first one,
+/// and that of the last one, which is awake already when the others are woken by its coming.
+fn begins(roster: &Roster, instance: &str) -> bool {
+    let own = roster.rank(instance);
+    let last = own.and_then(|own| roster.members.get(own));
+    own == Some(0) || last.is_some_and(|it| it.epoch == roster.newest())
 }
 
 /// A pool ends only with this process: whoever hears that it has ended is about to end as well.

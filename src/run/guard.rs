@@ -6,8 +6,12 @@
 //! to, and when the first process is no more. Should the guard be killed, the first process does
 //! the same.
 //!
-//! It is told in lines, through a pipe: `until NANOSECONDS` (`CLOCK_BOOTTIME`), `signal NUMBER`,
-//! `stop`. The end of the pipe means `stop`.
+//! It is there before its command: it waits for that while the first process waits for other
+//! members, so that nothing else is to be started once they have come.
+//!
+//! It is told in lines, through a pipe: `until NANOSECONDS` (`CLOCK_BOOTTIME`), `start` once what is
+//! to be started stands in a file ([`Order`]), `signal NUMBER`, `stop`. The end of the pipe means
+//! `stop`.
 
 use std::fs::File;
 use std::io;
@@ -24,6 +28,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep_until};
 
 use super::descendants::{reap, signal_all};
+use super::order::Order;
 use super::signals::listen;
 use super::status;
 use crate::clock::{Alarm, BootTime};
@@ -52,10 +57,10 @@ const AGAIN: Duration = Duration::from_millis(20);
 pub(crate) struct GuardOptions {
     /// The number under which the pipe is open.
     pub(crate) control: RawFd,
+    /// The number under which the file with the command is open.
+    pub(crate) order: RawFd,
     /// How long the command may take to end after `SIGTERM`.
     pub(crate) grace: Duration,
-    /// The command and its arguments.
-    pub(crate) command: Vec<String>,
 }
 
 /// Runs the command to its end; returns its exit status.
@@ -74,14 +79,25 @@ async fn run(options: &GuardOptions) -> io::Result<u8> {
     prctl::set_child_subreaper(true)?;
     // Else ps shows what it was started as: `exe`.
     prctl::set_name(c"callsign")?;
-    let control = control(options.control)?;
+    let control = Receiver::from_file(open_anew(options.control)?)?;
+    let mut control = BufReader::new(control).lines();
+    let order = open_anew(options.order)?;
     drop(listen(&LEFT_TO_THE_COMMAND)?);
     let mut children = signal(SignalKind::child())?;
     let mut alarm = Alarm::new();
-    let Some((program, arguments)) = options.command.split_first() else {
+    let Some(until) = told_to_start(&mut control).await else {
         return Ok(status::FAILED);
     };
-    let command = match Command::new(program).args(arguments).spawn() {
+    if until.is_some_and(|until| until.before(KILL_MARGIN) <= BootTime::now()) {
+        return Ok(status::CLAIM_LOST);
+    }
+    let Order { words, variables } = Order::read(&order)?;
+    drop(order);
+    let Some((program, arguments)) = words.split_first() else {
+        return Ok(status::FAILED);
+    };
+    let mut command = Command::new(program);
+    let command = match command.args(arguments).envs(variables).spawn() {
         Ok(child) => Pid::from_raw(child.id().cast_signed()),
         Err(error) => {
             complain(&format!(
@@ -95,7 +111,7 @@ async fn run(options: &GuardOptions) -> io::Result<u8> {
         command,
         ended: None,
         grace: options.grace,
-        until: None,
+        until,
         is_late: false,
         kill_at: None,
     };
@@ -124,20 +140,37 @@ async fn run(options: &GuardOptions) -> io::Result<u8> {
     }
 }
 
-/// Opens the pipe anew, so that it belongs to us alone, and closes what was inherited.
-fn control(number: RawFd) -> io::Result<Lines<BufReader<Receiver>>> {
+/// Opens what was inherited anew, so that the command does not inherit it as well.
+fn open_anew(number: RawFd) -> io::Result<File> {
     let file = File::open(format!("/proc/self/fd/{number}"))?;
     nix::unistd::close(number)?;
-    Ok(BufReader::new(Receiver::from_file(file)?).lines())
+    Ok(file)
+}
+
+/// Waits until the command is to be started, and gives the end of the claim, if it was told;
+/// [`None`] where there will be no command.
+async fn told_to_start(control: &mut Control) -> Option<Option<BootTime>> {
+    let mut until = None;
+    loop {
+        let line = control.next_line().await.ok().flatten()?;
+        match line.split_once(' ') {
+            Some(("until", text)) => until = text.parse().ok().map(BootTime::from_nanoseconds),
+            _ if line == "start" => return Some(until),
+            _ => {}
+        }
+    }
 }
 
 /// The next line; never where the pipe has ended before, [`None`] where it ends now.
-async fn next(control: &mut Option<Lines<BufReader<Receiver>>>) -> Option<String> {
+async fn next(control: &mut Option<Control>) -> Option<String> {
     match control {
         Some(lines) => lines.next_line().await.ok().flatten(),
         None => std::future::pending().await,
     }
 }
+
+/// What the guard is told.
+type Control = Lines<BufReader<Receiver>>;
 
 struct Guard {
     command: Pid,

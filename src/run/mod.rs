@@ -9,6 +9,7 @@
 //! | `progress.rs` | what is told while waiting |
 //! | `situation.rs`, `frameworks.rs` | what the command is told |
 //! | `command.rs`, `guard.rs`, `descendants.rs` | the command, and the process that ends it in time |
+//! | `standby.rs`, `order.rs` | that process before it has a command, and how it is told of one |
 //! | `signals.rs` | signals to this process |
 //! | `status.rs` | exit statuses |
 //!
@@ -25,10 +26,12 @@ mod frameworks;
 mod gang;
 mod gathering;
 mod guard;
+mod order;
 mod progress;
 pub mod roster;
 mod signals;
 mod situation;
+mod standby;
 mod status;
 
 use std::io::Write as _;
@@ -38,15 +41,16 @@ use nix::sys::prctl;
 use tempfile::NamedTempFile;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use self::command::Command;
 use self::gang::{Gang, Waited};
 use self::gathering::Readiness;
+use self::order::Order;
 use self::roster::Roster;
 use self::signals::Signals;
 use self::situation::Situation;
+use self::standby::Standby;
 use crate::clock::BootTime;
 use crate::console::complain;
-use crate::identity::pool::{PoolConfig, PoolHandle};
+use crate::identity::pool::PoolConfig;
 use crate::identity::pools::{NodeOptions, Pools, StoreConfig};
 use crate::reason;
 
@@ -162,9 +166,11 @@ async fn work(job: &Job, pools: &std::sync::Arc<Pools>) -> Result<u8, String> {
     let handle = plan.pool(job.store.clone(), pool)?;
     plan.commit();
     let mut gang = Gang::new(handle.clone(), job);
+    let mut standby = Standby::new(handle.clone(), job.grace);
     loop {
         let waited = tokio::select! {
             waited = gang.wait() => waited,
+            () = standby.stand_by(), if !job.expect.is_alone() => continue,
             signal = signals.next() => return Ok(signals::status(signal)),
         };
         let roster = match waited {
@@ -172,7 +178,7 @@ async fn work(job: &Job, pools: &std::sync::Arc<Pools>) -> Result<u8, String> {
             Waited::TimedOut { full: true } => return Ok(status::FULL),
             Waited::TimedOut { full: false } => return Ok(TIMED_OUT),
         };
-        match perform(job, &handle, &mut gang, &roster, &mut signals).await? {
+        match perform(job, &mut standby, &mut gang, &roster, &mut signals).await? {
             End::Status(status) => return Ok(status),
             End::Again => gang.again(roster.generation),
         }
@@ -190,12 +196,13 @@ enum End {
 /// Runs the command once.
 async fn perform(
     job: &Job,
-    handle: &PoolHandle,
+    standby: &mut Standby,
     gang: &mut Gang,
     roster: &Roster,
     signals: &mut Signals,
 ) -> Result<End, String> {
     let stops = job.policies.stop_on_claim_loss;
+    let handle = &standby.handle().clone();
     let Some((stamp, rank)) = handle.ownership.check().zip(gang.rank(roster)) else {
         return Ok(End::Again);
     };
@@ -220,8 +227,10 @@ async fn perform(
     // Deleted when the command has ended.
     let _files = hostfiles(job, &situation, &mut variables)?;
     let mut deadline = handle.ownership.deadline();
-    let kept = handle.inheritable(stamp.slot);
-    let mut command = Command::start(&words, &variables, job.grace, kept)
+    let until = deadline.borrow().filter(|_| stops);
+    let mut command = standby
+        .take(stamp)
+        .and_then(|guard| guard.begin(&Order { words, variables }, until))
         .map_err(|error| format!("cannot start the command's guard: {}", reason::of(&error)))?;
     progress::started(&situation);
     let mut end = None;
