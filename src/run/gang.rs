@@ -122,6 +122,7 @@ impl Gang {
         let end = self.timeout.map(|timeout| Instant::now() + timeout);
         let longest = LONGEST_PAUSE.max(PAUSE_PER_MEMBER * self.own.expect.total());
         let (mut looks, mut pause) = (0, FIRST_PAUSE);
+        let mut look_at = Instant::now() + pause;
         let mut deadline = self.handle.ownership.deadline();
         loop {
             let is_alone = self.own.expect.is_alone();
@@ -138,6 +139,7 @@ impl Gang {
             let is_owned = self.handle.ownership.check().is_some();
             let instance = state.instance.clone().filter(|_| is_owned);
             self.instance = instance.unwrap_or_default();
+            let mut tells = false;
             match decide(&self.instance, &self.own, &members, self.last.as_ref()) {
                 Decision::Start => {
                     if let Some(roster) = self.last.clone() {
@@ -145,7 +147,10 @@ impl Gang {
                     }
                 }
                 Decision::Alone(roster) => return Waited::Complete(roster),
-                Decision::Wait(waiting) => progress.tell(&state, &waiting),
+                Decision::Wait(waiting) => {
+                    progress.tell(&state, &waiting);
+                    tells = true;
+                }
                 Decision::Propose(roster) => {
                     let turn = begins(&roster, &self.instance) || looks >= LOOKS;
                     if turn && self.revision.is_some() && self.propose(roster).await {
@@ -157,15 +162,17 @@ impl Gang {
                 result = self.members.changed() => {
                     ended(result).await;
                     (looks, pause) = (0, FIRST_PAUSE);
+                    look_at = Instant::now() + pause;
                 }
                 result = self.state.changed() => ended(result).await,
                 Ok(()) = deadline.changed() => {}
-                () = sleep(pause), if !self.instance.is_empty() && !is_alone => {
+                () = sleep_until(look_at), if !self.instance.is_empty() && !is_alone => {
+                    self.note(None).await;
                     looks += 1;
                     pause = (pause * 2).min(longest);
-                    self.note(None).await;
+                    look_at = Instant::now() + pause;
                 }
-                () = progress.due() => {}
+                () = progress.due(), if tells => {}
                 () = sleep_until(end.unwrap_or_else(Instant::now)), if end.is_some() => {
                     progress.timed_out();
                     return Waited::TimedOut { full: state.full };

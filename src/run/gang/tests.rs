@@ -140,6 +140,32 @@ async fn nothing_starts_under_a_name_whose_time_is_over() {
     assert!(waited.is_err(), "it starts");
 }
 
+/// If this fails, a member that has told how it waits, and whose turn it is not, turns in circles and
+/// never looks for the roster that the others have started with.
+#[tokio::test]
+async fn a_roster_that_another_freezes_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let job = Job {
+        expect: Expectation::members(3),
+        ..job(config())
+    };
+    let ready = || PoolConfig {
+        meta: announced(&BTreeMap::new(), &job.readiness()),
+        ..config()
+    };
+    let first = member(folder.path(), "a", ready()).await;
+    let second = member(folder.path(), "b", ready()).await;
+    let _third = member(folder.path(), "c", ready()).await;
+    members(&first, 3).await;
+    members(&second, 3).await;
+    let (mut first, mut second) = (Gang::new(first, &job), Gang::new(second, &job));
+    let both = async { tokio::join!(second.wait(), first.wait()) };
+    let (second, first) = timeout(BOUND, both).await.unwrap();
+    for waited in [first, second] {
+        assert!(matches!(waited, Waited::Complete(roster) if roster.members.len() == 3));
+    }
+}
+
 /// If this fails, a job on one machine ends because of a member that has only just come: the numbers
 /// of a copy and of a claim are drawn by two processes, so a copy may seem newer than what it lacks.
 #[tokio::test]
