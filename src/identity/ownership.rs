@@ -17,8 +17,8 @@ use crate::store::{Epoch, Slot};
 #[derive(Clone, Debug, Default)]
 pub struct Ownership {
     owned: Arc<ArcSwapOption<Owned>>,
-    /// Told of every change of the end of the stretch.
-    deadline: watch::Sender<Option<BootTime>>,
+    /// Told of every change of the stretch.
+    stretch: watch::Sender<Option<Stretch>>,
 }
 
 /// A stretch of time in which a slot is ours.
@@ -28,6 +28,15 @@ struct Owned {
     epoch: Epoch,
     since: BootTime,
     until: BootTime,
+}
+
+/// From when until when a slot is ours without a gap, as far as is known now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// Its beginning. Another one means that the slot was not ours in between.
+    pub since: BootTime,
+    /// Its end.
+    pub until: BootTime,
 }
 
 /// A passed check.
@@ -59,11 +68,11 @@ impl Ownership {
         (since <= at && at < until).then_some(Stamp { slot, epoch, at })
     }
 
-    /// Until when a slot is ours, as far as is known now, and every change of that: each renewal
-    /// moves it on. [`None`] while nothing is ours.
+    /// Until when a slot is ours, and every change of that: each renewal moves it on. [`None`] while
+    /// nothing is ours. Who looks late sees the last change only.
     #[must_use]
-    pub fn deadline(&self) -> watch::Receiver<Option<BootTime>> {
-        self.deadline.subscribe()
+    pub fn stretch(&self) -> watch::Receiver<Option<Stretch>> {
+        self.stretch.subscribe()
     }
 
     /// The slot is ours until `until`.
@@ -79,13 +88,13 @@ impl Ownership {
             since,
             until,
         })));
-        self.deadline.send_replace(Some(until));
+        self.stretch.send_replace(Some(Stretch { since, until }));
     }
 
     /// Nothing is ours from now on.
     pub(super) fn disown(&self) {
         self.owned.store(None);
-        self.deadline.send_replace(None);
+        self.stretch.send_replace(None);
     }
 }
 
@@ -107,5 +116,22 @@ mod tests {
         ownership.own(3, 7, BootTime::now() + Duration::from_secs(60));
         ownership.disown();
         assert_eq!(ownership.check(), None);
+    }
+
+    /// If this fails, a command goes on under a name that was another's for a while, since the
+    /// process that watches it looked away meanwhile.
+    #[test]
+    fn a_gap_shows_to_who_looks_late() {
+        let ownership = Ownership::default();
+        let stretch = ownership.stretch();
+        let later = |seconds| BootTime::now() + Duration::from_secs(seconds);
+        let since = || stretch.borrow().map(|stretch| stretch.since);
+        ownership.own(3, 7, later(60));
+        let first = since();
+        ownership.own(3, 7, later(90));
+        assert_eq!(since(), first);
+        ownership.disown();
+        ownership.own(3, 8, later(60));
+        assert!(since() > first);
     }
 }

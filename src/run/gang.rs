@@ -123,7 +123,7 @@ impl Gang {
         let longest = LONGEST_PAUSE.max(PAUSE_PER_MEMBER * self.own.expect.total());
         let (mut looks, mut pause) = (0, FIRST_PAUSE);
         let mut look_at = Instant::now() + pause;
-        let mut deadline = self.handle.ownership.deadline();
+        let mut stretch = self.handle.ownership.stretch();
         loop {
             let is_alone = self.own.expect.is_alone();
             let has_claim = self.state.borrow().instance.is_some();
@@ -135,7 +135,7 @@ impl Gang {
             let state = self.state.borrow_and_update().clone();
             // A name whose time is over, since this process was stopped for long, is about to be lost or
             // renewed. The pool tells of both.
-            deadline.mark_unchanged();
+            stretch.mark_unchanged();
             let is_owned = self.handle.ownership.check().is_some();
             let instance = state.instance.clone().filter(|_| is_owned);
             self.instance = instance.unwrap_or_default();
@@ -165,7 +165,7 @@ impl Gang {
                     look_at = Instant::now() + pause;
                 }
                 result = self.state.changed() => ended(result).await,
-                Ok(()) = deadline.changed() => {}
+                Ok(()) = stretch.changed() => {}
                 () = sleep_until(look_at), if !self.instance.is_empty() && !is_alone => {
                     self.note(None).await;
                     looks += 1;

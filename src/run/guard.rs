@@ -89,6 +89,7 @@ async fn run(options: &GuardOptions) -> io::Result<u8> {
         return Ok(status::FAILED);
     };
     if until.is_some_and(|until| until.before(KILL_MARGIN) <= BootTime::now()) {
+        complain("callsign: the claim is about to end: the command is not started");
         return Ok(status::CLAIM_LOST);
     }
     let Order { words, variables } = Order::read(&order)?;

@@ -50,6 +50,7 @@ use self::situation::Situation;
 use self::standby::Standby;
 use crate::clock::BootTime;
 use crate::console::complain;
+use crate::identity::ownership::Stretch;
 use crate::identity::pool::PoolConfig;
 use crate::identity::pools::{NodeOptions, Pools, StoreConfig};
 use crate::reason;
@@ -171,7 +172,7 @@ async fn work(job: &Job, pools: &std::sync::Arc<Pools>) -> Result<u8, String> {
         let waited = tokio::select! {
             waited = gang.wait() => waited,
             () = standby.stand_by(), if !job.expect.is_alone() => continue,
-            signal = signals.next() => return Ok(signals::status(signal)),
+            signal = signals.next_that_matters() => return Ok(signals::status(signal)),
         };
         let roster = match waited {
             Waited::Complete(roster) => roster,
@@ -203,6 +204,10 @@ async fn perform(
 ) -> Result<End, String> {
     let stops = job.policies.stop_on_claim_loss;
     let handle = &standby.handle().clone();
+    let mut stretch = handle.ownership.stretch();
+    let Some(since) = stretch.borrow().map(|stretch| stretch.since) else {
+        return Ok(End::Again);
+    };
     let Some((stamp, rank)) = handle.ownership.check().zip(gang.rank(roster)) else {
         return Ok(End::Again);
     };
@@ -226,11 +231,18 @@ async fn perform(
     }
     // Deleted when the command has ended.
     let _files = hostfiles(job, &situation, &mut variables)?;
-    let mut deadline = handle.ownership.deadline();
-    let until = deadline.borrow().filter(|_| stops);
+    // A claim that was lost and is held again is another one, also if nobody looked in between.
+    let end_of_claim = |stretch: &Option<Stretch>| {
+        let same = stretch.filter(|stretch| stretch.since == since);
+        same.map(|stretch| stretch.until)
+    };
+    let first = end_of_claim(&stretch.borrow());
+    if stops && first.is_none() {
+        return Ok(End::Again);
+    }
     let mut command = standby
         .take(stamp)
-        .and_then(|guard| guard.begin(&Order { words, variables }, until))
+        .and_then(|guard| guard.begin(&Order { words, variables }, first.filter(|_| stops)))
         .map_err(|error| format!("cannot start the command's guard: {}", reason::of(&error)))?;
     progress::started(&situation);
     let mut end = None;
@@ -240,7 +252,7 @@ async fn perform(
         // When it is killed although the guard, which may be stopped, has not done it.
         let mut late = None;
         if stops {
-            let until = *deadline.borrow_and_update();
+            let until = end_of_claim(&stretch.borrow_and_update());
             late = until.map(|until| until.before(guard::KILL_MARGIN / 2).since(BootTime::now()));
             if let Some(until) = until {
                 command.may_run_until(until);
@@ -263,7 +275,7 @@ async fn perform(
                 return Ok(end.unwrap_or(End::Status(status)));
             }
             // The pool, which tells of changes, lives as long as this does.
-            Ok(()) = deadline.changed(), if stops => {}
+            Ok(()) = stretch.changed(), if stops => {}
             lost = gang.lost(roster), if end.is_none() && job.policies.on_member_loss != OnMemberLoss::Continue => {
                 let again = job.policies.on_member_loss == OnMemberLoss::Restart;
                 command.stop();

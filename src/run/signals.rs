@@ -36,6 +36,16 @@ impl Signals {
         })
         .await
     }
+
+    /// The next one that is meant for somebody who only waits: a window that is resized ends nothing.
+    pub(super) async fn next_that_matters(&mut self) -> i32 {
+        loop {
+            let signal = self.next().await;
+            if signal != nix::libc::SIGWINCH {
+                return signal;
+            }
+        }
+    }
 }
 
 /// Listens to signals, except for those that whoever has started this process wants ignored

@@ -36,7 +36,7 @@ impl Standby {
     /// Has a guard ready for every claim that is held from now on; does not end.
     pub(super) async fn stand_by(&mut self) {
         let mut state = self.handle.state.clone();
-        let mut deadline = self.handle.ownership.deadline();
+        let mut stretch = self.handle.ownership.stretch();
         loop {
             if let Some(stamp) = self.handle.ownership.check()
                 && !self.is_for(stamp)
@@ -54,7 +54,7 @@ impl Standby {
             }
             let changed = tokio::select! {
                 changed = state.changed() => changed,
-                changed = deadline.changed() => changed,
+                changed = stretch.changed() => changed,
             };
             if changed.is_err() {
                 // The pool ends only with this process.

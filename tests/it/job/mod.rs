@@ -374,6 +374,18 @@ fn signals_and_exit_statuses_pass_through() {
     });
     waiting.signal(Signal::SIGINT);
     assert_eq!(status(&waiting.ended()), Some(130));
+    // Nor is a window that is resized a reason to leave.
+    let jobs = Jobs::local();
+    let waiting = jobs.start("-n 2", "true");
+    until("it has a name", || {
+        let folder = Path::new("names/worker%d.cluster.internal.").join("00000001.json");
+        jobs.path(&folder.display().to_string()).exists()
+    });
+    waiting.signal(Signal::SIGWINCH);
+    for running in [jobs.start("-n 2", "true"), waiting] {
+        let ended = running.ended();
+        assert_eq!(status(&ended), Some(0), "{}", ended.errors);
+    }
 }
 
 /// If this fails, a job of MPI starts with the processes of one machine, or once for each member.
