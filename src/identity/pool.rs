@@ -3,9 +3,10 @@
 //! A pool is one task. It follows the store, keeps the members, hands to the claimant whatever
 //! happens and carries out what the claimant says.
 
+mod config;
 mod watching;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -18,14 +19,14 @@ use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
 use self::watching::Watching;
-use super::address::{self, AddressSelection, Addresses};
+use super::address::{self, Addresses};
 use super::claim::{Action, Claimant, Description, Event, Input, Previous, RequestId, Settings};
-use super::health::{self, HealthCheck};
-use super::hooks::{self, Hook, Hooks};
+use super::health;
+use super::hooks::{self, Hooks};
 use super::members::Members;
 use super::node::NodeIdentity;
 use super::ownership::Ownership;
-use super::record::{Port, Record};
+use super::record::Record;
 use crate::clock::{Alarm, BootTime};
 use crate::freshness::Freshness;
 use crate::journal::{self, Journal, Kind};
@@ -33,6 +34,8 @@ use crate::store::{
     Entry, Epoch, Feed, Listing, Note, NoteName, NoteWrite, Reply, Request, Slot, Space, Store,
     StoreError, StoreErrorKind,
 };
+
+pub use self::config::PoolConfig;
 
 /// How many messages of the store may wait for the pool.
 const FEED_QUEUE: usize = 256;
@@ -42,69 +45,6 @@ const MOST_NAMED: usize = 20;
 
 /// How long the last hooks of a pool that ends may take.
 const LAST_HOOKS: Duration = Duration::from_secs(5);
-
-/// What a pool is to do.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PoolConfig {
-    /// What the pool is called in the Corefile.
-    pub pool: String,
-    /// Its names.
-    pub space: Space,
-    /// Whether this node wants a name, or only answers for those of others.
-    pub claim: bool,
-    /// How long a claim outlives its last renewal.
-    pub ttl: Duration,
-    /// How long the slot waits for its node; [`None`] for not at all.
-    pub sticky: Option<Duration>,
-    /// The node key where it was configured.
-    pub node: Option<String>,
-    /// Which addresses to publish.
-    pub addresses: Vec<AddressSelection>,
-    /// The port of our DNS server.
-    pub dns_port: Option<u16>,
-    /// Named ports to publish.
-    pub ports: BTreeMap<String, Port>,
-    /// Free text to publish.
-    pub meta: BTreeMap<String, String>,
-    /// What must pass before the node is answered for.
-    pub health: Option<HealthCheck>,
-    /// What to run when something happens.
-    pub hooks: Vec<Hook>,
-}
-
-impl PoolConfig {
-    /// What a pool is called where nobody says.
-    pub const POOL: &str = "node";
-
-    /// Its pattern where nobody says.
-    pub const PATTERN: &str = "{{.Pool}}{{.ID}}.cluster.internal.";
-
-    /// How many slots it has where nobody says.
-    pub const LIMIT: Slot = 1000;
-
-    /// How long a claim outlives its last renewal where nobody says.
-    pub const TTL: Duration = Duration::from_secs(20);
-
-    /// A pool whose names are claimed, not kept for anybody, and published with this machine's
-    /// addresses and nothing else.
-    #[must_use]
-    pub fn new(pool: impl Into<String>, space: Space) -> Self {
-        Self {
-            pool: pool.into(),
-            space,
-            claim: true,
-            ttl: Self::TTL,
-            sticky: None,
-            node: None,
-            addresses: vec![AddressSelection::Auto],
-            dns_port: None,
-            ports: BTreeMap::new(),
-            meta: BTreeMap::new(),
-            health: None,
-            hooks: Vec::new(),
-        }
-    }
-}
 
 /// What a node remembers its claims on these names in this store by.
 pub(crate) fn memory(store: &dyn Store, space: &Space) -> String {

@@ -349,6 +349,17 @@ fn every_reason_has_an_exit_status_and_a_word() {
     assert_eq!(status(&holder.ended()), Some(143));
 }
 
+/// A member that has a name and waits for a second one.
+fn waiting_for_another() -> (Jobs, Running) {
+    let jobs = Jobs::local();
+    let waiting = jobs.start("-n 2", "true");
+    until("it has a name", || {
+        let folder = Path::new("names/worker%d.cluster.internal.").join("00000001.json");
+        jobs.path(&folder.display().to_string()).exists()
+    });
+    (jobs, waiting)
+}
+
 /// If this fails, a command cannot end in its own way when its job is stopped.
 #[test]
 fn signals_and_exit_statuses_pass_through() {
@@ -366,21 +377,11 @@ fn signals_and_exit_statuses_pass_through() {
         assert_eq!(status(&running.ended()), Some(9), "{name}");
     }
     // While it waits there is nobody to pass it on to.
-    let jobs = Jobs::local();
-    let waiting = jobs.start("-n 2", "true");
-    until("it has a name", || {
-        let folder = Path::new("names/worker%d.cluster.internal.").join("00000001.json");
-        jobs.path(&folder.display().to_string()).exists()
-    });
+    let (_jobs, waiting) = waiting_for_another();
     waiting.signal(Signal::SIGINT);
     assert_eq!(status(&waiting.ended()), Some(130));
     // Nor is a window that is resized a reason to leave.
-    let jobs = Jobs::local();
-    let waiting = jobs.start("-n 2", "true");
-    until("it has a name", || {
-        let folder = Path::new("names/worker%d.cluster.internal.").join("00000001.json");
-        jobs.path(&folder.display().to_string()).exists()
-    });
+    let (jobs, waiting) = waiting_for_another();
     waiting.signal(Signal::SIGWINCH);
     for running in [jobs.start("-n 2", "true"), waiting] {
         let ended = running.ended();
